@@ -1,0 +1,107 @@
+"""The `masugata` command: one file per verb, imported only when that verb is called.
+
+A verb module exposes `command`, a `click.Command`. Its one-line description is the message `verb-NAME`, so
+that `masugata --help` speaks both languages without importing any verb.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+import gateway.messages  # noqa: F401  (declares the words of every package)
+from gateway.cli.terminal import Terminal, choose_language, set_language
+from zones.errors import BackendError, ExitCode, MasugataError
+from zones.messages import say
+
+# name of the verb → module that holds it; the order is the order of `masugata --help`
+VERBS: dict[str, str] = {
+    "demo": "gateway.cli.demo",
+    "check": "gateway.cli.check",
+    "query": "gateway.cli.query",
+    "explain": "gateway.cli.explain",
+    "matrix": "gateway.cli.matrix",
+    "replay": "gateway.cli.replay",
+    "compile": "gateway.cli.compile",
+    "lab": "gateway.cli.lab",
+    "run": "gateway.cli.run",
+    "audit": "gateway.cli.audit",
+    "mail": "gateway.cli.mail",
+    "doctor": "gateway.cli.doctor",
+}
+
+_PACKAGES = ("zones", "sanitizers", "topology", "gateway")
+
+
+class VerbGroup(click.Group):
+    """Load a verb's module at the moment it is named: a verb starts in a fraction of a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order people meet them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb; None for a name we do not know."""
+        module = VERBS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs from the catalogue, without importing them."""
+        language = choose_language(sys.argv, os.environ)
+        with formatter.section(say("help-verbs", {}, language)):
+            formatter.write_dl([(name, say(f"verb-{name}", {}, language)) for name in VERBS])
+
+
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="masugata")
+def cli() -> None:
+    """masugata (枡形): simulate, enforce and sanitise what crosses between segregated networks."""
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code of `zones.errors.ExitCode`."""
+    set_language(choose_language(sys.argv, os.environ))
+    try:
+        refuse_foreign_packages()
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except MasugataError as error:
+        Terminal.from_environment().error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (`| head`) has left: nothing more to say, and no trace of it either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def refuse_foreign_packages() -> None:
+    """Refuse to start when `zones` or a sister package is somebody else's: PyPI has such names too.
+
+    Raises:
+        BackendError: a package of ours is loaded from another place than this one.
+    """
+    home = Path(__file__).resolve().parents[2]
+    for name in _PACKAGES:
+        place = Path(str(importlib.import_module(name).__file__)).resolve().parents[1]
+        if place != home:
+            raise BackendError("foreign-package", package=name, place=str(place), home=str(home))
+    owners = metadata.packages_distributions()
+    for name in _PACKAGES:
+        others = sorted(set(owners.get(name, [])) - {"masugata"})
+        if others:
+            raise BackendError("foreign-package", package=name, place=", ".join(others), home=str(home))
