@@ -1,1 +1,1 @@
-
+"""What runs: capture replay, kernel enforcement, mail, audit, command line."""

@@ -1,1 +1,1 @@
-
+"""Untrusted bytes in, an artefact with its provenance out."""

@@ -1,1 +1,1 @@
-
+"""Labs: a pure plan of segments, hosts and links, and drivers that run it."""
