@@ -1,0 +1,1 @@
+"""The audit log: one canonical, hash-chained JSON line per decision."""
