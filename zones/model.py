@@ -130,7 +130,9 @@ class ServiceTerm:
         """Return whether a packet of this protocol and destination port (or ICMP type) is meant."""
         if self.protocol is None:
             return True
-        return protocol == self.protocol and (self.low is None or self.low <= dport <= (self.high or self.low))
+        return protocol == self.protocol and (
+            self.low is None or self.low <= dport <= (self.high or self.low)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -291,6 +293,27 @@ class Policy:
     def guard(self, guard_id: str) -> Guard | None:
         """Return the guard with this id."""
         return next((guard for guard in self.guards if guard.id == guard_id), None)
+
+    def flows_between(self, source: str, destination: str) -> tuple[Flow, ...]:
+        """Return the flows with an end in each of the two zones, by id, without disabled ones.
+
+        From the gateway itself these are also the sanitize flows to `destination`.
+        """
+        return self._flows_by_pair.get((source, destination), ())
+
+    @cached_property
+    def _flows_by_pair(self) -> dict[tuple[str, str], tuple[Flow, ...]]:
+        pairs: dict[tuple[str, str], dict[str, Flow]] = {}
+        for flow in sorted(self.flows, key=lambda flow: flow.id):
+            if flow.mode is Mode.DISABLED:
+                continue
+            sources = {selector.zone for selector in flow.sources}
+            if flow.action in (Action.SANITIZE_MAIL, Action.SANITIZE_WEB):
+                sources.add(GATEWAY)
+            for source in sources:
+                for destination in {selector.zone for selector in flow.destinations}:
+                    pairs.setdefault((source, destination), {})[flow.id] = flow
+        return {pair: tuple(flows.values()) for pair, flows in pairs.items()}
 
     @cached_property
     def _flows_by_id(self) -> dict[str, Flow]:

@@ -1,0 +1,141 @@
+"""What names and types cannot show: zones that overlap, hosts outside their zone, flows that mean nothing."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from zones.model import GATEWAY, Action, Flow, ServiceTerm
+from zones.verdict import TCP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zones.address import Network
+    from zones.load import Merged
+    from zones.model import Policy
+
+Finding = tuple[str, str, dict[str, object]]
+"""A code, the key of the flow it is about, and the parameters of its message."""
+
+_SMTP_PORTS = frozenset({25, 587})
+_RDP_PORT = 3389
+
+
+def check_flow(flow: Flow) -> Iterator[Finding]:
+    """Yield what makes a flow meaningless by itself."""
+    if any(selector.name is not None for selector in flow.sources):
+        yield "name-as-source", "from", {}
+    if flow.action is Action.DENY and flow.expires is not None:
+        yield "deny-expires", "expires", {}
+    if flow.action is Action.DENY and flow.hours is not None:
+        yield "deny-hours", "when", {}
+    ends = {selector.zone for selector in (*flow.sources, *flow.destinations)}
+    if ends == {GATEWAY}:
+        yield "gateway-to-gateway", "to", {}
+    for term in flow.services:
+        if flow.action is Action.SANITIZE_MAIL and not _only_ports(term, _SMTP_PORTS):
+            yield "sanitize-mail-service", "service", {}
+        elif flow.action is Action.SANITIZE_WEB and term.protocol != TCP:
+            yield "sanitize-web-service", "service", {}
+        elif flow.action is Action.RENDER and not _carries_http(term):
+            yield "render-service", "service", {}
+
+
+def _only_ports(term: ServiceTerm, ports: frozenset[int]) -> bool:
+    return term.protocol == TCP and term.low == term.high and term.low in ports
+
+
+def _carries_http(term: ServiceTerm) -> bool:
+    return term.protocol == TCP and term.low is not None and not term.holds(TCP, _RDP_PORT)
+
+
+def check_zones(policy: Policy, merged: Merged) -> None:
+    """Report zones that share addresses or interfaces, and hosts and groups outside their zone."""
+    _interfaces(policy, merged)
+    if _overlaps(policy, merged):
+        return  # whose an address is has no answer yet
+    _gateway_addresses(policy, merged)
+    members = [("hosts", "ip", host.name, host.zone, host.addresses) for host in policy.hosts.values()]
+    members += [
+        ("groups", "networks", group.name, group.zone, group.networks) for group in policy.groups.values()
+    ]
+    for section, key, name, zone, networks in members:
+        document = merged.named[section][name][0]
+        for network in networks:
+            if not _inside(policy, network, zone):
+                owner = policy.zone_of(network.version, network.first) or "-"
+                merged.problems.append(
+                    document.problem(
+                        "address-outside-zone",
+                        (section, name, key),
+                        name=name,
+                        network=network,
+                        zone=zone,
+                        owner=owner,
+                    )
+                )
+
+
+def _inside(policy: Policy, network: Network, zone: str) -> bool:
+    """Return whether the whole network belongs to the zone (its ends do, and nobody else's lies between)."""
+    if policy.zone_of(network.version, network.first) != zone:
+        return False
+    if policy.zone_of(network.version, network.last) != zone:
+        return False
+    others = [other for entry in policy.zones.values() if entry.name != zone for other in entry.networks]
+    return not any(other.overlaps(network) for other in others)
+
+
+def _overlaps(policy: Policy, merged: Merged) -> bool:
+    found = False
+    owned = [(zone.name, network) for zone in policy.zones.values() for network in zone.networks + zone.rest]
+    if policy.management is not None:
+        owned += [("management", network) for network in policy.management.networks]
+    for (one, network), (other, taken) in combinations(owned, 2):
+        # Only 0.0.0.0/0 and ::/0 may hold others: they mean the rest. Two rests are one too many.
+        rests = (network.length == 0) + (taken.length == 0)
+        if network.overlaps(taken) and rests != 1:
+            found = True
+            path: tuple[str | int, ...] = ("zones", other, "networks")
+            if other == "management":
+                assert merged.management is not None  # noqa: S101  the name is in `owned` only then
+                document, path = merged.management[0], ("management", "networks")
+            else:
+                document = merged.named["zones"][other][0]
+            merged.problems.append(
+                document.problem(
+                    "overlapping-zones", path, zone=other, network=taken, other=one, taken=network
+                )
+            )
+    return found
+
+
+def _interfaces(policy: Policy, merged: Merged) -> None:
+    seen: dict[str, str] = {policy.management.interface: "management"} if policy.management else {}
+    for zone in policy.zones.values():
+        for index, interface in enumerate(zone.interfaces):
+            if interface in seen:
+                document = merged.named["zones"][zone.name][0]
+                path = ("zones", zone.name, "interfaces", index)
+                merged.problems.append(
+                    document.problem("interface-twice", path, interface=interface, other=seen[interface])
+                )
+            seen.setdefault(interface, zone.name)
+
+
+def _gateway_addresses(policy: Policy, merged: Merged) -> None:
+    for zone in policy.zones.values():
+        for address in zone.gateway:
+            if policy.zone_of(address.version, address.first) != zone.name:
+                document = merged.named["zones"][zone.name][0]
+                merged.problems.append(
+                    document.problem(
+                        "address-outside-zone",
+                        ("zones", zone.name, "gateway"),
+                        name="gateway",
+                        network=address,
+                        zone=zone.name,
+                        owner=policy.zone_of(address.version, address.first) or "-",
+                    )
+                )

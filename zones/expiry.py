@@ -1,0 +1,115 @@
+"""When a flow is open. Time only narrows: what has expired, or is outside its hours, stops matching."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from datetime import time as day_time
+from typing import TYPE_CHECKING
+
+from zones.model import Action
+from zones.verdict import Reason
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from zones.model import Flow, Hours
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> float:
+    """Return the second at which `day` is over in `zone`: an expiry date is inclusive."""
+    return datetime.combine(day + timedelta(days=1), day_time(0, 0), zone).timestamp()
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> float:
+    """Return the first second of `day` in `zone`."""
+    return datetime.combine(day, day_time(0, 0), zone).timestamp()
+
+
+def closed_because(flow: Flow, now: float, zone: ZoneInfo) -> Reason | None:
+    """Return why `flow` does not match at `now`, or None while it is open.
+
+    A deny never closes: an expired deny that vanished would open what it held shut.
+    """
+    if flow.action is Action.DENY:
+        return None
+    if flow.expires_at is not None and now >= flow.expires_at:
+        return Reason.EXPIRED
+    if flow.hours is not None:
+        if flow.hours.approval_people or flow.hours.approval_max_minutes:
+            return Reason.NEEDS_APPROVAL
+        if not _within(flow.hours, now, zone):
+            return Reason.OUTSIDE_HOURS
+    return None
+
+
+def open_until(flow: Flow, now: float, zone: ZoneInfo) -> float | None:
+    """Return when an open flow closes next; None for one that stays open for good."""
+    ends = [flow.expires_at] if flow.expires_at is not None else []
+    if flow.hours is not None:
+        closing = _closing(flow.hours, now, zone)
+        if closing is not None:
+            ends.append(closing)
+    return min(ends, default=None)
+
+
+def next_opening(flow: Flow, now: float, zone: ZoneInfo) -> float | None:
+    """Return when a flow that is outside its hours opens next; None if it never does."""
+    if flow.hours is None:
+        return None
+    day = datetime.fromtimestamp(now, zone).date()
+    for ahead in range(9):
+        opening = _at(day + timedelta(days=ahead), flow.hours.opens, zone)
+        if opening > now and _weekday(opening, zone) in flow.hours.days:
+            return opening if flow.expires_at is None or opening < flow.expires_at else None
+    return None
+
+
+def _within(hours: Hours, now: float, zone: ZoneInfo) -> bool:
+    return any(opens <= now < closes for opens, closes in _windows(hours, now, zone))
+
+
+def _closing(hours: Hours, now: float, zone: ZoneInfo) -> float | None:
+    """Return when the present window ends; windows that touch are one (no gap at midnight)."""
+    if hours.closes is None and hours.opens == day_time(0, 0) and len(hours.days) == 7:
+        return None
+    end = None
+    for opens, closes in _windows(hours, now, zone):
+        if opens <= (now if end is None else end) < closes:
+            end = closes
+    return end
+
+
+def _windows(hours: Hours, now: float, zone: ZoneInfo) -> list[tuple[float, float]]:
+    """Return the windows from yesterday (one may reach past midnight) to a week ahead, in order."""
+    today = datetime.fromtimestamp(now, zone).date()
+    windows = []
+    for ahead in range(-1, 8):
+        day = today + timedelta(days=ahead)
+        if day.weekday() not in hours.days:
+            continue
+        opens = _at(day, hours.opens, zone)
+        closes = end_of_day(day, zone) if hours.closes is None else _at(day, hours.closes, zone)
+        if closes <= opens:
+            closes = _at(day + timedelta(days=1), hours.closes or day_time(0, 0), zone)
+        windows.append((opens, closes))
+    return windows
+
+
+def _at(day: date, when: day_time, zone: ZoneInfo) -> float:
+    return datetime.combine(day, when, zone).timestamp()
+
+
+def _weekday(seconds: float, zone: ZoneInfo) -> int:
+    return datetime.fromtimestamp(seconds, zone).weekday()
+
+
+def parse_now(text: str, zone: ZoneInfo) -> float:
+    """Return the second meant by a `--now` value: `2027-04-01`, `2027-04-01T09:00+09:00`.
+
+    Without an offset it is the policy's own time.
+
+    Raises:
+        ValueError: not a date or time.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()

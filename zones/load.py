@@ -1,0 +1,139 @@
+"""Policy text → validated `Policy`: every problem in one run, each with its place and its cure.
+
+The steps, in order: YAML tree (`source`), shape (`schema`), merge of the files, names (`resolve`),
+meaning (`resolve`, `consistency`). A later step runs only on what the earlier ones understood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zones import wording  # noqa: F401  (declares the words of the problems reported here)
+from zones.errors import ConfigurationError, PolicyError
+from zones.resolve import resolve
+from zones.schema import SCHEMA_VERSION, PolicyFile
+from zones.shape import validate
+from zones.source import MAX_BYTES, Document, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zones.errors import Problem
+    from zones.model import Policy
+
+SECTIONS_BY_NAME = ("zones", "hosts", "groups", "services", "names")
+SECTIONS_IN_ORDER = ("guards", "flows", "invariants", "tests")
+
+
+@dataclass
+class Merged:
+    """All files as one: per section, entries with the document and path they came from."""
+
+    documents: list[Document]
+    meta: tuple[Document, Any] | None = None
+    management: tuple[Document, Any] | None = None
+    named: dict[str, dict[str, tuple[Document, Any]]] = field(
+        default_factory=lambda: {section: {} for section in SECTIONS_BY_NAME}
+    )
+    ordered: dict[str, list[tuple[Document, int, Any]]] = field(
+        default_factory=lambda: {section: [] for section in SECTIONS_IN_ORDER}
+    )
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of a file, or of a directory (the merge of its `*.yaml`).
+
+    Raises:
+        ConfigurationError: there is no such file, or no policy in that directory.
+        PolicyError: the policy has problems; all of them.
+    """
+    return load_policy(read_sources(path))
+
+
+def read_sources(path: Path) -> dict[str, str]:
+    """Return the text of each file of a policy by name.
+
+    Raises:
+        ConfigurationError: nothing to read there.
+    """
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    if not files:
+        raise ConfigurationError("policy-empty-directory", path=str(path))
+    sources: dict[str, str] = {}
+    for file in files:
+        try:
+            if file.stat().st_size > MAX_BYTES:
+                raise ConfigurationError("file-too-large", path=str(file), limit=MAX_BYTES)
+            sources[str(file)] = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                "file-unreadable", path=str(file), detail=error.strerror or ""
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError("file-not-utf8", path=str(file), offset=error.start) from error
+    return sources
+
+
+def load_policy(sources: Mapping[str, str]) -> Policy:
+    """Return the policy written in `sources` (file name → text).
+
+    Raises:
+        PolicyError: the policy has problems; all of them.
+    """
+    merged = Merged([read_document(file, text) for file, text in sources.items()])
+    for document in merged.documents:
+        merged.problems += document.problems
+        if document.root is not None:
+            _merge(merged, document)
+    policy = resolve(merged)
+    problems = sorted(
+        set_of(merged.problems), key=lambda problem: (problem.file, problem.line, problem.column)
+    )
+    if policy is None or any(problem.severity == "error" for problem in problems):
+        raise PolicyError(problems)
+    return policy
+
+
+def set_of(problems: list[Problem]) -> list[Problem]:
+    """Return the problems without repetitions, in the order they came."""
+    seen: dict[tuple[Any, ...], Problem] = {}
+    for problem in problems:
+        seen.setdefault((problem.code, problem.file, problem.line, problem.column, problem.path), problem)
+    return list(seen.values())
+
+
+def _merge(merged: Merged, document: Document) -> None:
+    """Validate one file and put its entries where those of all files meet."""
+    entries = validate(document, PolicyFile, merged.problems)
+    if entries is None:
+        return
+    if entries.version is not None and entries.version != SCHEMA_VERSION:
+        merged.problems.append(
+            document.problem("schema-version", ("schema",), seen=entries.version, known=SCHEMA_VERSION)
+        )
+    for section in ("meta", "management"):
+        value = getattr(entries, section)
+        if value is not None and getattr(merged, section) is not None:
+            merged.problems.append(
+                document.problem("section-twice", (section,), at_key=True, section=section)
+            )
+        elif value is not None:
+            setattr(merged, section, (document, value))
+    for section in SECTIONS_BY_NAME:
+        for name, value in getattr(entries, section).items():
+            if name in merged.named[section]:
+                first = merged.named[section][name][0].file
+                merged.problems.append(
+                    document.problem("duplicate-name", (section, name), at_key=True, name=name, first=first)
+                )
+            else:
+                merged.named[section][name] = (document, value)
+    for section in SECTIONS_IN_ORDER:
+        merged.ordered[section] += [
+            (document, index, value)
+            for index, value in enumerate(getattr(entries, section))
+            if value is not None
+        ]

@@ -1,0 +1,332 @@
+"""The words of the policy domain, in both languages: problems of a policy, reasons, outcomes."""
+
+from __future__ import annotations
+
+from zones.messages import Message, declare
+
+declare(
+    {
+        # --- errors every package may raise ---
+        "limit-exceeded": Message(
+            en="{name}: seen {seen}, limit {limit}", ja="{name}: {seen} は上限 {limit} を超えています"
+        ),
+        "policy-invalid": Message(
+            en="the policy has {count} problem(s)", ja="ポリシーに問題が {count} 件あります"
+        ),
+        "policy-empty-directory": Message(
+            en="no *.yaml file in {path}",
+            ja="{path} に *.yaml ファイルがありません",
+            hint_en="name a policy file, or a directory that holds one",
+            hint_ja="ポリシーファイル、またはそれを含むディレクトリを指定してください",
+        ),
+        "file-unreadable": Message(
+            en="cannot read {path}: {detail}",
+            ja="{path} を読めません: {detail}",
+            hint_en="check the name and the permissions",
+            hint_ja="名前と権限を確認してください",
+        ),
+        "file-not-utf8": Message(
+            en="{path} is not UTF-8 text (byte {offset})",
+            ja="{path} は UTF-8 の文章ではありません({offset} バイト目)",
+            hint_en="save the file as UTF-8",
+            hint_ja="ファイルを UTF-8 で保存してください",
+        ),
+        "file-too-large": Message(
+            en="{path} is larger than {limit} bytes", ja="{path} が {limit} バイトを超えています"
+        ),
+        # --- YAML ---
+        "yaml-syntax": Message(
+            en="not valid YAML: {detail}",
+            ja="YAML として読めません: {detail}",
+            hint_en="look at this line and the one before: indentation, a missing colon or an open quote",
+            hint_ja="この行とその前の行を確認してください(字下げ、コロンの抜け、閉じていない引用符)",
+        ),
+        "yaml-too-large": Message(
+            en="the file has {seen} characters, limit {limit}",
+            ja="ファイルが {seen} 文字あり、上限 {limit} を超えています",
+        ),
+        "yaml-too-deep": Message(
+            en="nested deeper than {limit} levels", ja="入れ子が {limit} 段を超えています"
+        ),
+        "yaml-alias": Message(
+            en="YAML anchors and aliases are not used in policies",
+            ja="ポリシーでは YAML のアンカーと別名は使えません",
+            hint_en="use a group or a service name instead",
+            hint_ja="代わりに groups または services の名前を使ってください",
+        ),
+        "yaml-tag": Message(
+            en="YAML tags such as {tag} are not used in policies",
+            ja="ポリシーでは {tag} のような YAML タグは使えません",
+        ),
+        "yaml-documents": Message(
+            en="a second document begins here",
+            ja="ここから二つ目の文書が始まっています",
+            hint_en="one file holds one document: remove the `---`",
+            hint_ja="一つのファイルには一つの文書です。`---` を取り除いてください",
+        ),
+        "yaml-key": Message(en="a key must be plain text", ja="キーは単純な文字列でなければなりません"),
+        "duplicate-key": Message(
+            en="the key '{key}' stands here again (first on line {first})",
+            ja="キー '{key}' が重複しています(最初は {first} 行目)",
+            hint_en="keep one of them",
+            hint_ja="どちらか一方だけを残してください",
+        ),
+        # --- shape ---
+        "unknown-key": Message(
+            en="unknown key '{key}'",
+            ja="未知のキー '{key}'",
+            hint_en="known here: {suggestion}",
+            hint_ja="ここで使えるキー: {suggestion}",
+        ),
+        "missing-key": Message(en="the key '{key}' is missing", ja="キー '{key}' がありません"),
+        "not-a-mapping": Message(
+            en="'{key}' must be a mapping (key: value)",
+            ja="'{key}' はマッピング(キー: 値)でなければなりません",
+        ),
+        "not-a-list": Message(en="'{key}' must be a list", ja="'{key}' は一覧でなければなりません"),
+        "not-text": Message(en="'{key}' must be text", ja="'{key}' は文字列でなければなりません"),
+        "not-a-number": Message(en="'{key}' must be a whole number", ja="'{key}' は整数でなければなりません"),
+        "empty-list": Message(en="'{key}' is empty", ja="'{key}' が空です"),
+        "bad-shape": Message(
+            en="'{key}' does not fit: {detail}", ja="'{key}' の形が正しくありません: {detail}"
+        ),
+        "bad-name": Message(
+            en="'{value}' cannot be a name",
+            ja="'{value}' は名前に使えません",
+            hint_en="1 to 32 letters, digits, dots, dashes and underscores; letters or digits at both ends",
+            hint_ja="1~32 文字の英数字・点・ハイフン・下線。両端は英数字",
+        ),
+        "bad-interface": Message(
+            en="'{value}' cannot be an interface name",
+            ja="'{value}' はインタフェース名に使えません",
+            hint_en="at most 15 letters, digits, dots, dashes and underscores",
+            hint_ja="英数字・点・ハイフン・下線で 15 文字以内",
+        ),
+        "bad-network": Message(
+            en="'{value}' is not a network",
+            ja="'{value}' はネットワークではありません",
+            hint_en="write a prefix without host bits, such as 10.20.0.0/16 or 2001:db8::/32",
+            hint_ja="10.20.0.0/16 や 2001:db8::/32 のように、ホスト部のないプレフィックスで書いてください",
+        ),
+        "bad-address": Message(
+            en="'{value}' is not an address",
+            ja="'{value}' はアドレスではありません",
+            hint_en="write one address, such as 10.20.5.25; a network goes into `groups`",
+            hint_ja="10.20.5.25 のように一つのアドレスを書いてください。ネットワークは `groups` に書きます",
+        ),
+        "bad-mac": Message(
+            en="'{value}' is not a MAC address",
+            ja="'{value}' は MAC アドレスではありません",
+            hint_en='write it as "02:00:0a:0a:05:0a"',
+            hint_ja='"02:00:0a:0a:05:0a" の形で書いてください',
+        ),
+        "bad-date": Message(
+            en="'{value}' is not a date",
+            ja="'{value}' は日付ではありません",
+            hint_en="write it as 2027-03-31; the day itself still counts",
+            hint_ja="2027-03-31 の形で書いてください。当日までが有効です",
+        ),
+        "bad-time": Message(
+            en="'{value}' is not a time of day",
+            ja="'{value}' は時刻ではありません",
+            hint_en='write it as "08:30", in quotes',
+            hint_ja='"08:30" のように引用符付きで書いてください',
+        ),
+        "bad-days": Message(
+            en="'{value}' are not weekdays",
+            ja="'{value}' は曜日ではありません",
+            hint_en="write mon-fri, or mon,wed,fri",
+            hint_ja="mon-fri または mon,wed,fri の形で書いてください",
+        ),
+        "bad-flag": Message(
+            en="'{value}' is neither true nor false", ja="'{value}' は true でも false でもありません"
+        ),
+        "bad-service": Message(
+            en="'{value}' is not a service",
+            ja="'{value}' はサービスではありません",
+            hint_en="write tcp/443, udp/5000-5010, icmp/echo-request, proto/50 or any",
+            hint_ja="tcp/443、udp/5000-5010、icmp/echo-request、proto/50、any のように書いてください",
+        ),
+        "bad-timezone": Message(
+            en="unknown time zone '{value}'",
+            ja="未知のタイムゾーン '{value}'",
+            hint_en="use an IANA name such as Asia/Tokyo",
+            hint_ja="Asia/Tokyo のような IANA の名前を使ってください",
+        ),
+        "bad-action": Message(
+            en="unknown action '{value}'",
+            ja="未知の動作 '{value}'",
+            hint_en="allow, deny, sanitize:mail, sanitize:web, render or file-transfer",
+            hint_ja="allow、deny、sanitize:mail、sanitize:web、render、file-transfer のいずれかです",
+        ),
+        "bad-mode": Message(
+            en="unknown mode '{value}'",
+            ja="未知のモード '{value}'",
+            hint_en="enforce, audit or disabled",
+            hint_ja="enforce、audit、disabled のいずれかです",
+        ),
+        "bad-class": Message(
+            en="unknown zone class '{value}'",
+            ja="未知の領域区分 '{value}'",
+            hint_en="mynumber, lgwan, internet, outside or other",
+            hint_ja="mynumber、lgwan、internet、outside、other のいずれかです",
+        ),
+        "bad-packet": Message(
+            en="'{value}' is not a packet",
+            ja="'{value}' はパケットの記述ではありません",
+            hint_en='write "mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443"',
+            hint_ja='"mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443" の形で書いてください',
+        ),
+        "bad-expectation": Message(
+            en="'{value}' is no outcome or reason",
+            ja="'{value}' は判定でも理由でもありません",
+            hint_en="allow, deny, sanitize:mail, sanitize:web, or a reason such as default-deny",
+            hint_ja="allow、deny、sanitize:mail、sanitize:web、または default-deny などの理由",
+        ),
+        # --- files and sections ---
+        "schema-version": Message(
+            en="schema {seen} is not known; this version reads schema {known}",
+            ja="schema {seen} は未対応です。この版が読めるのは schema {known} です",
+        ),
+        "missing-section": Message(
+            en="the section '{section}' is missing",
+            ja="'{section}' の節がありません",
+            hint_en="see examples/sample-city for a complete policy",
+            hint_ja="完全な例は examples/sample-city にあります",
+        ),
+        "section-twice": Message(
+            en="'{section}' is given in two files", ja="'{section}' が二つのファイルにあります"
+        ),
+        # --- names ---
+        "duplicate-name": Message(
+            en="'{name}' is defined already in {first}", ja="'{name}' はすでに {first} で定義されています"
+        ),
+        "duplicate-id": Message(
+            en="the id '{id}' is used already ({first})",
+            ja="id '{id}' はすでに使われています({first})",
+            hint_en="flows, guards and invariants share one set of ids",
+            hint_ja="flows、guards、invariants の id は互いに重複できません",
+        ),
+        "ambiguous-name": Message(
+            en="'{name}' already names something in {first}",
+            ja="'{name}' はすでに {first} の名前です",
+            hint_en="zones, hosts, groups and names share one set of names; 'gateway' is reserved",
+            hint_ja="zones、hosts、groups、names の名前は互いに重複できません。'gateway' は予約語です",
+        ),
+        "reserved-name": Message(en="'{name}' is reserved", ja="'{name}' は予約語です"),
+        "unknown-name": Message(
+            en="nothing is called '{name}'",
+            ja="'{name}' という名前はありません",
+            hint_en="define it, or correct the spelling",
+            hint_ja="定義するか、綴りを直してください",
+        ),
+        "unknown-name-near": Message(
+            en="nothing is called '{name}'",
+            ja="'{name}' という名前はありません",
+            hint_en="did you mean '{suggestion}'?",
+            hint_ja="'{suggestion}' のことですか?",
+        ),
+        "name-without-zone": Message(
+            en="'{name}' has no zone, and no zone is of class outside",
+            ja="'{name}' に zone がなく、区分 outside の領域もありません",
+            hint_en="add `zone:` to it",
+            hint_ja="`zone:` を加えてください",
+        ),
+        "empty-group": Message(en="the group '{name}' holds nothing", ja="グループ '{name}' が空です"),
+        # --- meaning ---
+        "overlapping-zones": Message(
+            en="{network} of '{zone}' overlaps {taken} of '{other}'",
+            ja="'{zone}' の {network} が '{other}' の {taken} と重なっています",
+            hint_en="an address belongs to one zone; only 0.0.0.0/0 and ::/0 may hold others, and mean the rest",
+            hint_ja="アドレスは一つの領域に属します。他を含めるのは 0.0.0.0/0 と ::/0 だけで、残り全体を意味します",
+        ),
+        "interface-twice": Message(
+            en="the interface {interface} belongs to '{other}' already",
+            ja="インタフェース {interface} はすでに '{other}' のものです",
+        ),
+        "address-outside-zone": Message(
+            en="{network} of '{name}' is not in zone '{zone}' but in '{owner}'",
+            ja="'{name}' の {network} は領域 '{zone}' ではなく '{owner}' に属します",
+            hint_en="correct the address, or the zone",
+            hint_ja="アドレスか zone を直してください",
+        ),
+        "guard-needs-zone": Message(
+            en="a guard stands between zones; '{name}' is none",
+            ja="guards は領域の間に置きます。'{name}' は領域ではありません",
+        ),
+        "name-as-source": Message(
+            en="a connection cannot come from a domain name", ja="ドメイン名を通信元にはできません"
+        ),
+        "deny-expires": Message(
+            en="'{id}' denies: it cannot expire",
+            ja="'{id}' は deny なので、期限を持てません",
+            hint_en="a deny that vanished by itself would open what it holds shut; remove `expires`",
+            hint_ja="自然に消える deny は、閉じていたものを開いてしまいます。`expires` を取り除いてください",
+        ),
+        "deny-hours": Message(
+            en="'{id}' denies: it cannot have hours",
+            ja="'{id}' は deny なので、時間帯を持てません",
+            hint_en="give the hours to the flow that allows",
+            hint_ja="許可するフローの方に時間帯を付けてください",
+        ),
+        "gateway-to-gateway": Message(
+            en="'{id}' leads from the gateway to itself", ja="'{id}' はゲートウェイから自身への通信です"
+        ),
+        "sanitize-mail-service": Message(
+            en="'{id}': mail is sanitised on tcp/25 and tcp/587 only",
+            ja="'{id}': メールの無害化は tcp/25 と tcp/587 だけです",
+        ),
+        "sanitize-web-service": Message(
+            en="'{id}': web is sanitised on TCP only", ja="'{id}': Web の無害化は TCP だけです"
+        ),
+        "render-service": Message(
+            en="'{id}': screens are carried for http and https only",
+            ja="'{id}': 画面転送は http と https だけです",
+            hint_en="name the web ports; remote desktop (3389) is not served",
+            hint_ja="Web のポートを書いてください。リモートデスクトップ(3389)は未対応です",
+        ),
+        "invariant-shape": Message(
+            en="'{id}' is neither `never: {{from, to}}` nor `from, to, require_action`",
+            ja="'{id}' は `never: {{from, to}}` でも `from, to, require_action` でもありません",
+        ),
+        "exception-without-reason": Message(
+            en="'{id}' makes exceptions without saying why",
+            ja="'{id}' の例外に理由がありません",
+            hint_en="add `because:`",
+            hint_ja="`because:` を加えてください",
+        ),
+        # --- outcomes and reasons ---
+        "outcome-allow": Message(en="allow", ja="許可"),
+        "outcome-deny": Message(en="deny", ja="拒否"),
+        "outcome-sanitize:mail": Message(en="sanitise mail", ja="メール無害化"),
+        "outcome-sanitize:web": Message(en="sanitise web", ja="Web無害化"),
+        "reason-flow": Message(en="a flow says so", ja="フローによる"),
+        "reason-guard": Message(en="a guard forbids this direction", ja="ガードがこの方向を禁じている"),
+        "reason-default-deny": Message(en="no flow allows it", ja="許可するフローがない"),
+        "reason-would-deny": Message(en="passes only during the trial period", ja="試行期間中のみ通過"),
+        "reason-expired": Message(en="the flow has expired", ja="フローの期限切れ"),
+        "reason-outside-hours": Message(en="outside the flow's hours", ja="フローの時間帯外"),
+        "reason-needs-approval": Message(en="the flow opens only by approval", ja="フローは承認が必要"),
+        "reason-unknown-zone": Message(en="an address belongs to no zone", ja="どの領域にも属さないアドレス"),
+        "reason-spoofed-source": Message(
+            en="the source address does not belong to where it came from", ja="送信元アドレスの詐称"
+        ),
+        "reason-misrouted": Message(
+            en="it would leave by another zone's interface", ja="宛先領域と経路の不一致"
+        ),
+        "reason-malformed": Message(en="the packet is malformed", ja="不正な形式のパケット"),
+        "reason-invalid-state": Message(en="it belongs to no connection", ja="どの接続にも属さない"),
+        "reason-use-render": Message(en="reachable by screen transfer only", ja="画面転送でのみ到達可能"),
+        "reason-use-portal": Message(
+            en="reachable by the file portal only", ja="ファイル受渡しでのみ到達可能"
+        ),
+        "reason-no-proxy": Message(
+            en="known by name only; no proxy serves it yet", ja="名前でのみ指定。対応するプロキシがまだない"
+        ),
+        "reason-management": Message(
+            en="the management segment is never reached through the gateway",
+            ja="管理セグメントへは中継しない",
+        ),
+        "reason-limit": Message(en="a limit was reached", ja="上限に達した"),
+    }
+)
