@@ -1,0 +1,1 @@
+"""The packet filter: frame → key → connection → verdict."""
