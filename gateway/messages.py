@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gateway.doctor.messages  # noqa: F401  (declares its words)
 from zones.messages import Message, declare
 
 declare(
