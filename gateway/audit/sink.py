@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.audit.event import make_draft
+
+if TYPE_CHECKING:
+    from gateway.audit.event import Draft
 
 
 class AuditSink(Protocol):
@@ -20,3 +25,36 @@ class AuditSink(Protocol):
             ValueError: unknown kind, unknown field or a value of the wrong type: a bug of the caller.
         """
         ...  # pragma: no cover
+
+
+class MemorySink:
+    """Keeps checked events in a list: for programs that have no recorder, and for tests.
+
+    >>> sink = MemorySink()
+    >>> sink.emit("gap", where="nflog", lost=3)
+    >>> sink.drafts[0].fields["lost"]
+    3
+    """
+
+    def __init__(self, actor: str = "memory") -> None:
+        self.actor = actor
+        self.drafts: list[Draft] = []
+
+    def emit(self, kind: str, **fields: object) -> None:
+        """Keep one event, refusing what the recorder would refuse."""
+        self.drafts.append(draft_of(kind, fields, actor=self.actor, revision=""))
+
+
+def draft_of(kind: str, fields: dict[str, object], *, actor: str, revision: str) -> Draft:
+    """Return the checked draft of an `emit`, with `actor` and `revision` from the fields where given.
+
+    Raises:
+        ValueError: see `make_draft`.
+    """
+    who, under = fields.pop("actor", None), fields.pop("revision", None)
+    return make_draft(
+        kind,
+        fields,
+        actor=actor if who is None else str(who),
+        revision=revision if under is None else str(under),
+    )
