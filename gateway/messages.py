@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gateway.doctor.messages  # noqa: F401  (declares its words)
+import topology.messages  # noqa: F401  (declares the words of labs)
 from zones.messages import Message, declare
 
 declare(
