@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import gateway.doctor.messages  # noqa: F401  (declares its words)
+import gateway.audit.messages
+import gateway.doctor.messages
+import gateway.kernel.wording  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
 from zones.messages import Message, declare
 
