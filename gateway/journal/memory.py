@@ -42,7 +42,8 @@ class MemoryJournal:
         ]
         if not due:
             return None
-        job = min(due, key=lambda job: (job.not_before, job.created, job.id))
+        # As in the tables: interrupted work first.
+        job = min(due, key=lambda job: (job.lease is None, job.not_before, job.created, job.id))
         lease = Lease(job.id, secrets.token_hex(8), now + seconds)
         return self._put(job, state=STAGES[stage][2], lease=lease, attempts=job.attempts + 1, updated=now)
 

@@ -25,7 +25,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             provenance TEXT NOT NULL
         ) STRICT, WITHOUT ROWID
         """,
-        "CREATE INDEX job_due ON job (state, not_before)",
+        "CREATE INDEX job_due ON job (kind, state, not_before, created, id)",
         """
         CREATE TABLE target (
             job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,

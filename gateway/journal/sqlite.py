@@ -270,12 +270,8 @@ def count_jobs(connection: sqlite3.Connection) -> Mapping[State, int]:
 
 
 def _lease(connection: sqlite3.Connection, stage: Stage, kind: str, seconds: float, now: float) -> Job | None:
-    waiting, working, held = STAGES[stage]
-    row = connection.execute(
-        f"SELECT id FROM job WHERE kind = ? AND ((state IN ({_marks(waiting)}) AND not_before <= ?)"  # noqa: S608
-        f" OR (state IN ({_marks(working)}) AND lease_until <= ?)) ORDER BY not_before, created, id LIMIT 1",
-        (kind, *_values(waiting), now, *_values(working), now),
-    ).fetchone()
+    _, _, held = STAGES[stage]
+    row = _due(connection, stage, kind, now)
     if row is None:
         return None
     connection.execute(
@@ -284,6 +280,23 @@ def _lease(connection: sqlite3.Connection, stage: Stage, kind: str, seconds: flo
         (held.value, secrets.token_hex(8), now + seconds, now, row[0]),
     )
     return read_job(connection, row[0])
+
+
+def _due(connection: sqlite3.Connection, stage: Stage, kind: str, now: float) -> sqlite3.Row | None:
+    """Return the job to take next: leases run out first (there are few), then the order of the index."""
+    waiting, working, _ = STAGES[stage]
+    queries = (
+        (f"state IN ({_marks(working)}) AND lease_until <= ?", working),
+        (f"state IN ({_marks(waiting)}) AND not_before <= ?", waiting),
+    )
+    for condition, states in queries:
+        row: sqlite3.Row | None = connection.execute(
+            f"SELECT id FROM job WHERE kind = ? AND {condition} ORDER BY not_before, created, id LIMIT 1",  # noqa: S608
+            (kind, *_values(states), now),
+        ).fetchone()
+        if row is not None:
+            return row
+    return None
 
 
 def _advance(connection: sqlite3.Connection, lease: Lease, step: Step, now: float) -> Job:
