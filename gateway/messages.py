@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gateway.audit.messages
 import gateway.doctor.messages
-import gateway.kernel.wording  # noqa: F401
+import gateway.kernel.wording
+import gateway.process.wording
+import gateway.replay.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
 from zones.messages import Message, declare
 

@@ -16,7 +16,7 @@ from zones.services import ANY, parse_service
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zones.address import Network
     from zones.model import Flow, Guard, Policy, ServiceTerm
@@ -142,11 +142,8 @@ def _closed_steps(flow: Flow, source: str, destination: str) -> Iterator[Step]:
 def _steps(flow: Flow, source: str, destination: str, outcome: Outcome, reason: Reason) -> Iterator[Step]:
     """Yield one step for each pair of ends that lie in the two zones."""
     proxied = source == GATEWAY and DIRECT[flow.action][0] in PROXIED
-    sources = (
-        [None]
-        if proxied
-        else [end.networks for end in flow.sources if end.zone == source and end.name is None]
-    )
+    narrowed = [end.networks for end in flow.sources if end.zone == source and end.name is None]
+    sources: Sequence[tuple[Network, ...] | None] = [None] if proxied else narrowed
     destinations = [end.networks for end in flow.destinations if end.zone == destination and end.name is None]
     for one in _merged(sources):
         for other in _merged(destinations):
@@ -162,7 +159,7 @@ def _steps(flow: Flow, source: str, destination: str, outcome: Outcome, reason: 
             )
 
 
-def _merged(ends: list[tuple[Network, ...] | None]) -> list[tuple[Network, ...] | None]:
+def _merged(ends: Sequence[tuple[Network, ...] | None]) -> list[tuple[Network, ...] | None]:
     """Return the ends as one set of prefixes; the whole zone swallows the rest."""
     if not ends:
         return []

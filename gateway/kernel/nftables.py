@@ -12,7 +12,8 @@ the set `live`, whose elements carry time-outs: a flow that expires is cut by th
 to ask. Every refusal, and the first packet of every accepted connection, goes to NFLOG with its verdict.
 
 Prefixes of one set must not overlap and names of chains and counters must not be words of the nft
-language: every name we make has a prefix (`f_` flow, `p_` pair, `r_` refusal, `g_` guard, `c_` closed flow, `z_` zone, `m_` mail); `/`, which no name of a policy holds, separates two.
+language: every name we make has a prefix (`f_` flow, `c_` closed flow, `g_` guard, `r_` refusal, `p_`
+zone pair, `m_` mail of a pair, `z_` zone), and `/`, which no name of a policy holds, separates two.
 """
 
 from __future__ import annotations
@@ -350,12 +351,12 @@ class _Writer:
             if not rules or source == GATEWAY:
                 continue
             chains += block(f"chain m_{source}/{destination}", rules)
-            for interface in self.policy.zones[source].interfaces:
-                turned += [
-                    f'iifname "{interface}" {ip} daddr @z_{destination}_{version} goto m_{source}/{destination}'
-                    for version, ip in _FAMILIES
-                    if self.policy.networks_of(destination, version)
-                ]
+            turned += [
+                f'iifname "{i}" {ip} daddr @z_{destination}_{version} goto m_{source}/{destination}'
+                for i in self.policy.zones[source].interfaces
+                for version, ip in _FAMILIES
+                if self.policy.networks_of(destination, version)
+            ]
         return [*chains, *_base_chain("mail", "nat", "prerouting", "dstnat", turned)]
 
     def _turn(self, pair: PairProgram) -> list[str]:

@@ -1,0 +1,184 @@
+"""The one place that wires the gateway together: which role is made of what.
+
+recorder   writes the audit chain; holds no capability
+mail       takes, sanitises and delivers mail; holds no capability
+enforcer   holds CAP_NET_ADMIN alone: the ruleset, the packet log, marked sockets
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from gateway.process.privilege import CAP_NET_ADMIN, keep_only
+from zones.errors import BackendError
+from zones.load import read_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.audit.sink import AuditSink
+    from gateway.kernel.enforcer import Enforcer
+    from gateway.kernel.nflog import Gap, Record
+    from gateway.settings import GatewaySettings
+    from zones.model import Policy
+    from zones.verdict import Verdict
+
+ROLES = ("recorder", "mail", "enforcer")
+"""In the order they start: nothing is enforced that nobody records, nor turned to a proxy that is not there."""
+
+
+async def run_role(name: str, settings: GatewaySettings, ready: Callable[[], None]) -> None:
+    """Run one role until it is told to stop (SIGTERM, SIGINT).
+
+    Raises:
+        MasugataError: it cannot start, or cannot go on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    policy = await asyncio.to_thread(read_policy, settings.policy) if settings.policy else None
+    if policy is None:
+        raise BackendError("role-without-policy", role=name)
+    roles: dict[str, Callable[[], Awaitable[None]]] = {
+        "recorder": lambda: _recorder(settings, policy, stop, ready),
+        "mail": lambda: _mail(settings, policy, stop, ready),
+        "enforcer": lambda: _enforcer(settings, policy, stop, ready),
+    }
+    await roles[name]()
+
+
+async def _recorder(
+    settings: GatewaySettings, policy: Policy, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    from gateway.audit.recorder import serve
+
+    keep_only()
+    await serve(
+        settings.audit_directory,
+        settings.run_directory / "recorder.sock",
+        gateway=settings.id,
+        stop=stop,
+        revision=policy.revision,
+        ready=ready,
+    )
+
+
+async def _mail(
+    settings: GatewaySettings, policy: Policy, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    from sanitizers.isolation import Isolation
+
+    from gateway.audit.client import AuditClient
+    from gateway.journal.blobs import FolderBlobStore
+    from gateway.journal.sqlite import SqliteJournal
+    from gateway.mail.service import MailService
+    from gateway.process.broker import BrokeredConnector
+
+    keep_only()
+    mail = settings.mail_settings
+    mail.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    journal, blobs = SqliteJournal(mail.state), FolderBlobStore(mail.state)
+    async with AuditClient(
+        settings.run_directory / "recorder.sock", actor="mail", revision=policy.revision
+    ) as audit:
+        service = MailService(
+            settings=mail,
+            journal=journal,
+            blobs=blobs,
+            sanitizer=Isolation(),
+            admission=PolicyAdmission(policy),
+            connector=BrokeredConnector(
+                settings.run_directory / "broker.sock", connect_seconds=mail.connect_seconds
+            ),
+            audit=audit,
+        )
+        try:
+            await service.start()
+            ready()
+            await stop.wait()
+        finally:
+            await service.stop()
+            await journal.close()
+            await blobs.close()
+
+
+class PolicyAdmission:
+    """Asks the policy about a mail connection as the kernel did when it turned it to us."""
+
+    def __init__(self, policy: Policy, clock: Callable[[], float] = time.time) -> None:
+        self._policy, self._clock = policy, clock
+
+    def decide_connection(self, peer: tuple[str, int], destination: tuple[str, int]) -> Verdict:
+        """Return the verdict for a connection from `peer` that wanted to go to `destination`.
+
+        The source zone is taken from the address: the kernel has held it against the interface already.
+        """
+        from zones.decide import decide
+        from zones.verdict import PacketKey
+
+        key = PacketKey.of(None, peer[0], destination[0], "tcp", destination[1], sport=peer[1])
+        return decide(self._policy, key, now=self._clock())
+
+
+async def _enforcer(
+    settings: GatewaySettings, policy: Policy, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    from gateway.audit.client import AuditClient
+    from gateway.audit.packets import packet_event
+    from gateway.kernel.enforcer import Enforcer
+    from gateway.kernel.nflog import InterfaceNames, NflogReader
+    from gateway.kernel.ruleset import NFLOG_GROUP
+    from gateway.process.broker import SocketBroker
+
+    keep_only(CAP_NET_ADMIN)
+    names = InterfaceNames()
+    enforcer = Enforcer(policy, mail_port=settings.mail.listen.port, clock=time.time)
+    async with AuditClient(
+        settings.run_directory / "recorder.sock", actor="enforcer", revision=policy.revision
+    ) as audit:
+
+        def record(logged: Record) -> None:
+            kind, fields = packet_event(logged, policy, names.name)
+            audit.emit(kind, **fields)
+
+        def gap(lost: Gap) -> None:
+            audit.emit("gap", where="nflog", lost=lost.lost, cause=lost.cause)
+
+        def fault(error: BackendError) -> None:
+            audit.emit("fault", where="enforcer", code=error.code, detail=str(error))
+
+        with contextlib.ExitStack() as stack:
+            # The reader first: not one packet is judged that nobody would hear of.
+            stack.enter_context(NflogReader(groups=(NFLOG_GROUP,), on_record=record, on_gap=gap))
+            _apply(enforcer, audit)
+            broker = SocketBroker(settings.run_directory / "broker.sock", lambda: policy, time.time)
+            try:
+                broker.start()
+                enforcer.start_renewing(fault)
+                ready()
+                await stop.wait()
+            finally:
+                await enforcer.close()
+                broker.close()
+
+
+def _apply(enforcer: Enforcer, audit: AuditSink) -> None:
+    """Open the gates, and record that; or record why not."""
+    policy, begin = enforcer.policy, time.monotonic()
+    try:
+        enforcer.open_gates()
+    except BackendError as error:
+        audit.emit("apply-refused", policy=policy.name, code=error.code, detail=str(error))
+        raise
+    audit.emit(
+        "apply",
+        policy=policy.name,
+        flows=len(policy.flows),
+        guards=len(policy.guards),
+        duration_ms=round((time.monotonic() - begin) * 1000),
+    )

@@ -1,0 +1,193 @@
+"""What the gateway demands of the kernel it stands on: sysctls, interfaces, addresses, the nft command.
+
+A hidden way around the gateway is worse than a gateway that does not start: an interface or an address
+that the policy does not name, or a setting that lets the kernel forward, accept or answer on its own, is
+refused with the command that cures it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zones.address import host_network, parse_address
+from zones.errors import BackendError
+
+if TYPE_CHECKING:
+    from zones.model import Policy
+
+_SYS = Path("/proc/sys")
+NFT_SECONDS = 30
+
+# name → value, with the reason: what the kernel would do by itself otherwise.
+DEMANDED: dict[str, str] = {
+    "net.netfilter.nf_conntrack_tcp_loose": "0",  # a packet from mid-stream would open a connection
+    "net.netfilter.nf_conntrack_acct": "1",  # bytes and packets of accepted connections are recorded
+    "net.ipv4.conf.{all,default}.rp_filter": "0",  # drops unlogged; our own anti-spoofing replaces it
+    "net.ipv4.conf.{all,default}.arp_ignore": "1",  # answer ARP only for the address on that segment
+    "net.ipv4.conf.{all,default}.arp_announce": "2",
+    "net.ipv4.conf.{all,default}.send_redirects": "0",  # would teach hosts a way around us
+    "net.ipv4.conf.{all,default}.accept_redirects": "0",
+    "net.ipv6.conf.{all,default}.accept_redirects": "0",
+    "net.ipv6.conf.{all,default}.accept_ra": "0",  # a segment would choose our default route
+}
+
+
+class Interface(NamedTuple):
+    """One interface of this network namespace with its addresses as (version, integer)."""
+
+    name: str
+    up: bool
+    addresses: tuple[tuple[int, int], ...]
+
+
+def demanded_settings() -> dict[str, str]:
+    """Return every sysctl the gateway demands, written out."""
+    settings: dict[str, str] = {}
+    for name, value in DEMANDED.items():
+        for scope in ("all", "default") if "{all,default}" in name else ("",):
+            settings[name.replace("{all,default}", scope)] = value
+    return settings
+
+
+def unmet_settings() -> dict[str, tuple[str | None, str]]:
+    """Return the demanded sysctls that differ: name → (present value, demanded value)."""
+    seen = {name: (read_sysctl(name), value) for name, value in demanded_settings().items()}
+    return {name: pair for name, pair in seen.items() if pair[0] != pair[1]}
+
+
+def read_sysctl(name: str) -> str | None:
+    """Return a sysctl's value, or None where this kernel has none of that name."""
+    try:
+        return (_SYS / name.replace(".", "/")).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def write_sysctl(name: str, value: str) -> None:
+    """Set a sysctl of this network namespace.
+
+    Raises:
+        BackendError: the kernel refuses (a read-only /proc/sys, a missing privilege).
+    """
+    try:
+        (_SYS / name.replace(".", "/")).write_text(value, encoding="ascii")
+    except OSError as error:
+        raise BackendError("sysctl-write", name=name, value=value, detail=error.strerror or "") from error
+
+
+def set_forwarding(on: bool) -> None:
+    """Turn forwarding between interfaces on or off, for both families."""
+    for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+        if read_sysctl(name) is not None:
+            write_sysctl(name, "1" if on else "0")
+
+
+def demand_settings() -> None:
+    """Set what the gateway may set itself and refuse to go on where that fails.
+
+    Raises:
+        BackendError: a setting differs and cannot be changed from here.
+    """
+    for name, (_, value) in unmet_settings().items():
+        try:
+            write_sysctl(name, value)
+        except BackendError as error:
+            raise BackendError("sysctl-unmet", name=name, value=value) from error
+
+
+def interfaces() -> list[Interface]:
+    """Return the interfaces of this namespace but the loopback.
+
+    Raises:
+        BackendError: there is no working `ip` command.
+    """
+    listed = json.loads(run_tool("ip", "-json", "address", "show") or "[]")
+    return [
+        Interface(
+            entry["ifname"],
+            "UP" in entry.get("flags", ()),
+            tuple(
+                parse_address(address["local"])
+                for address in entry.get("addr_info", ())
+                if "local" in address
+            ),
+        )
+        for entry in listed
+        if "LOOPBACK" not in entry.get("flags", ())
+    ]
+
+
+def check_interfaces(policy: Policy, present: list[Interface]) -> None:
+    """Refuse an interface or address the policy does not name, and a policy whose interfaces are not here.
+
+    Raises:
+        BackendError: what is missing, or too much.
+    """
+    named = {i: zone.name for zone in policy.zones.values() for i in zone.interfaces}
+    managed = policy.management.interface if policy.management else None
+    there = {interface.name for interface in present if interface.up}
+    for name, zone in sorted(named.items()):
+        if name not in there:
+            raise BackendError("interface-missing", interface=name, zone=zone)
+    for interface in present:
+        if interface.name == managed:
+            continue
+        if interface.name not in named:
+            if interface.up:
+                raise BackendError("interface-unnamed", interface=interface.name)
+            continue
+        own = policy.zones[named[interface.name]].gateway
+        for version, address in interface.addresses:
+            network = host_network(version, address)
+            link_local = version == 6 and address >> 118 == 0x3FA
+            if network not in own and not link_local:
+                raise BackendError(
+                    "address-unnamed", address=network, interface=interface.name, zone=named[interface.name]
+                )
+
+
+def load_ruleset(text: str) -> None:
+    """Load nftables text in one transaction: all of it, or nothing.
+
+    Raises:
+        BackendError: nft is missing or refuses the text.
+    """
+    run_tool("nft", "-f", "-", stdin=text)
+
+
+def list_chains(table: str) -> set[str]:
+    """Return the names of the chains of a loaded table; empty when there is no such table."""
+    listed = json.loads(run_tool("nft", "-j", "list", "chains") or "{}")
+    family, _, name = table.partition(" ")
+    chains = (entry["chain"] for entry in listed.get("nftables", ()) if "chain" in entry)
+    return {c["name"] for c in chains if c["family"] == family and c["table"] == name}
+
+
+def read_counters(table: str) -> dict[str, tuple[int, int]]:
+    """Return every named counter of a table: name → (packets, bytes)."""
+    listed = json.loads(run_tool("nft", "-j", "list", "counters", "table", *table.split()) or "{}")
+    counters = (entry["counter"] for entry in listed.get("nftables", ()) if "counter" in entry)
+    return {c["name"]: (c["packets"], c["bytes"]) for c in counters}
+
+
+def run_tool(*command: str, stdin: str = "") -> str:
+    """Return the output of a host tool.
+
+    Raises:
+        BackendError: it is missing, takes too long or fails; its own words are kept.
+    """
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=NFT_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise BackendError("tool-missing", tool=command[0]) from error
+    except subprocess.TimeoutExpired as error:
+        raise BackendError("tool-timeout", tool=command[0], seconds=NFT_SECONDS) from error
+    if done.returncode != 0:
+        detail = done.stderr.strip().splitlines()
+        raise BackendError("tool-failed", tool=" ".join(command[:2]), detail=detail[0] if detail else "?")
+    return done.stdout

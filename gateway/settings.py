@@ -1,0 +1,88 @@
+"""gateway.yaml: where a gateway keeps its state, what it is called, and the settings of each role.
+
+The policy says what may cross; this file says how this machine does it. Secrets are named by file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.mail.settings import MailSettings
+from zones.errors import ConfigurationError, PolicyError
+from zones.load import read_sources
+from zones.messages import Language
+from zones.shape import validate
+from zones.source import read_document
+
+# A unix socket's address has 108 bytes (unix(7)); the longest name we put below `run` is 24.
+_MAX_RUN_BYTES = 80
+
+
+class GatewaySettings(BaseModel):
+    """A whole gateway.yaml. Relative paths are relative to the file that names them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = Field(default=1, alias="schema")
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")] = "masugata"
+    policy: Path | None = None
+    state: Path = Path("/var/lib/masugata")
+    run: Path | None = None
+    language: Language = Language.JA
+    mail: MailSettings = MailSettings()
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the unix sockets of the roles are."""
+        return self.run or self.state / "run"
+
+    @property
+    def audit_directory(self) -> Path:
+        """Where the audit chain is written."""
+        return self.state / "audit"
+
+    @property
+    def mail_settings(self) -> MailSettings:
+        """The mail section, its state below ours and its language ours unless it says otherwise."""
+        given = self.mail.model_fields_set
+        ours = {"state": self.state / "mail", "language": self.language}
+        return self.mail.model_copy(update={name: value for name, value in ours.items() if name not in given})
+
+
+def read_settings(
+    path: Path | None, *, policy: Path | None = None, state: Path | None = None
+) -> GatewaySettings:
+    """Return the settings of a file (defaults without one); `policy` and `state` override what it says.
+
+    Raises:
+        ConfigurationError: no such file; no policy named anywhere; a path no socket fits in.
+        PolicyError: the file has problems; all of them.
+    """
+    settings = GatewaySettings() if path is None else _read(path)
+    base = path.parent if path is not None else Path()
+    resolved = {
+        "policy": policy or (base / settings.policy if settings.policy else None),
+        "state": (state or base / settings.state).absolute(),
+        "run": None if settings.run is None else (base / settings.run).absolute(),
+    }
+    settings = settings.model_copy(update=resolved)
+    if settings.policy is None:
+        raise ConfigurationError("policy-not-named")
+    if len(bytes(settings.run_directory)) > _MAX_RUN_BYTES:
+        raise ConfigurationError("run-path-too-long", path=str(settings.run_directory), limit=_MAX_RUN_BYTES)
+    return settings
+
+
+def _read(path: Path) -> GatewaySettings:
+    ((name, text),) = read_sources(path).items()
+    document = read_document(name, text)
+    problems = list(document.problems)
+    settings = validate(document, GatewaySettings, problems)
+    if problems or settings is None:
+        raise PolicyError(problems or [document.problem("not-a-mapping", (), key=path.name)])
+    if settings.version != 1:
+        raise PolicyError([document.problem("schema-version", ("schema",), seen=settings.version, known=1)])
+    return settings
