@@ -51,6 +51,8 @@ UNREAD = frozenset({Unparsed.LINKTYPE, Unparsed.UNKNOWN_INTERFACE})
 NO_MAC = -1
 NO_VLAN = -1
 WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT = 0, 1, 2
+RIGHT, UNSET, WRONG = 0, 1, 2
+"""An IPv4 header checksum: zero is what a sender leaves that has its network card fill it in."""
 
 
 class Frame(NamedTuple):
@@ -59,8 +61,9 @@ class Frame(NamedTuple):
     `key` is source, destination, ports (or ICMP id, type, code) and protocol as bytes: the direction it
     travels in. For ICMP `dport` is the type and `sport` the code. `control` holds TCP flags, or the type
     of the first SCTP chunk. `quoted` is the key of the packet inside an ICMP error. `payload` counts the
-    bytes behind the transport header. A later fragment has no ports. `src_mac` and `vlan` (the outer tag;
-    0 for priority tags) are -1 where there are none. `truncated`: the capture holds less than the wire did.
+    bytes behind the network header. A later fragment has no ports. `src_mac` and `vlan` (the outer tag;
+    0 for priority tags) are -1 where there are none. `checksum` is left to the engine to act on: a capture
+    made on the sending host never holds the right one. `truncated`: the capture holds less than the wire did.
     """
 
     version: int
@@ -79,6 +82,7 @@ class Frame(NamedTuple):
     src_mac: int = NO_MAC
     vlan: int = NO_VLAN
     quoted: bytes | None = None
+    checksum: int = RIGHT
 
 
 def reverse_key(key: bytes) -> bytes:

@@ -11,7 +11,9 @@ from gateway.filter.frames import (
     ICMP_ERRORS,
     ICMP_QUERIES,
     LATER_FRAGMENT,
+    UNSET,
     WHOLE,
+    WRONG,
     Frame,
     Unparsed,
 )
@@ -20,8 +22,8 @@ from zones.verdict import ICMP, ICMP6, SCTP, TCP, UDP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    # source port, destination port, end of the key, flags or chunk type, bytes of the header
-    _Carried = tuple[int, int, bytes, int, int]
+    # source port, destination port, end of the key, flags or chunk type
+    _Carried = tuple[int, int, bytes, int]
 
 _IPV4 = struct.Struct("!BxHHHxBxxII")
 _WORDS = struct.Struct("!10H")
@@ -67,17 +69,23 @@ def parse_ipv4(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | 
         if refused is not None:
             return refused
     header = (first & 15) * 4
-    # RFC 1122 3.2.1.2: a header with a wrong checksum is dropped silently. A right one adds up to 0xffff.
-    if header == 20 and sum(_WORDS.unpack_from(data, at)) % 0xFFFF:
-        return Unparsed.BAD_CHECKSUM
     if total < header or at + total > wire:
         return Unparsed.BAD_LENGTH
     addresses = data[at + 12 : at + 20]
     span, link = (at + header, total - header), (mac, vlan)
     if not fragment & (_MORE | _OFFSET):
-        return _packet(data, wire, span, _Head(4, src, dst, protocol, addresses, ident), link)
-    offset, more = (fragment & _OFFSET) * 8, bool(fragment & _MORE)
-    return _fragment(data, wire, span, _Head(4, src, dst, protocol, addresses, ident, offset, more), link)
+        frame = _packet(data, wire, span, _Head(4, src, dst, protocol, addresses, ident), link)
+    else:
+        offset, more = (fragment & _OFFSET) * 8, bool(fragment & _MORE)
+        head = _Head(4, src, dst, protocol, addresses, ident, offset, more)
+        frame = _fragment(data, wire, span, head, link)
+    # RFC 1071: a header with the right checksum adds up to 0xffff.
+    total = sum(
+        _WORDS.unpack_from(data, at) if header == 20 else struct.unpack_from(f"!{header // 2}H", data, at)
+    )
+    if total % 0xFFFF and isinstance(frame, Frame):
+        return frame._replace(checksum=WRONG if data[at + 10 : at + 12] != b"\0\0" else UNSET)
+    return frame
 
 
 def _odd_header(data: bytes, at: int, wire: int, first: int) -> Unparsed | None:
@@ -89,8 +97,6 @@ def _odd_header(data: bytes, at: int, wire: int, first: int) -> Unparsed | None:
         return Unparsed.BAD_IHL
     if len(data) - at < header:
         return missing(data, wire)
-    if sum(struct.unpack_from(f"!{header // 2}H", data, at)) % 0xFFFF:
-        return Unparsed.BAD_CHECKSUM
     return _bad_option(data[at + 20 : at + header])
 
 
@@ -197,13 +203,13 @@ def _packet(
     read = _TRANSPORTS.get(protocol)
     quoted = None
     if read is None:
-        sport = dport = control = header = 0
+        sport = dport = control = 0
         tail = _TAIL[protocol]
     else:
         carried = read(data, at, length, wire, not more)
         if isinstance(carried, Unparsed):
             return carried
-        sport, dport, tail, control, header = carried
+        sport, dport, tail, control = carried
         if protocol in ICMP_ERRORS and dport in ICMP_ERRORS[protocol]:
             quoted = _quoted(data, at + _ICMP_BYTES, version)
     return Frame(
@@ -218,7 +224,7 @@ def _packet(
         ident,
         FIRST_FRAGMENT if more else WHOLE,
         0,
-        length - header,
+        length,
         len(data) < wire,
         link[0],
         link[1],
@@ -235,7 +241,7 @@ def _tcp(data: bytes, at: int, length: int, wire: int, _whole: bool) -> _Carried
     if header < _TCP_BYTES or header > length:
         return Unparsed.BAD_TCP
     sport, dport = _PORTS.unpack_from(data, at)
-    return sport, dport, data[at : at + 4] + b"\x06", data[at + 13], header
+    return sport, dport, data[at : at + 4] + b"\x06", data[at + 13]
 
 
 def _udp(data: bytes, at: int, length: int, wire: int, whole: bool) -> _Carried | Unparsed:
@@ -247,7 +253,7 @@ def _udp(data: bytes, at: int, length: int, wire: int, whole: bool) -> _Carried 
     # A first fragment tells the length of the whole datagram.
     if said < _UDP_BYTES or (said > length and whole):
         return Unparsed.BAD_UDP
-    return sport, dport, data[at : at + 4] + b"\x11", 0, _UDP_BYTES
+    return sport, dport, data[at : at + 4] + b"\x11", 0
 
 
 def _sctp(data: bytes, at: int, length: int, wire: int, _whole: bool) -> _Carried | Unparsed:
@@ -257,7 +263,7 @@ def _sctp(data: bytes, at: int, length: int, wire: int, _whole: bool) -> _Carrie
     if len(data) <= at + _SCTP_BYTES:
         return missing(data, wire)
     sport, dport = _PORTS.unpack_from(data, at)
-    return sport, dport, data[at : at + 4] + _PROTOCOL[SCTP], data[at + 12], _SCTP_BYTES
+    return sport, dport, data[at : at + 4] + _PROTOCOL[SCTP], data[at + 12]
 
 
 def _icmp(data: bytes, at: int, length: int, wire: int, _whole: bool) -> _Carried | Unparsed:
@@ -277,7 +283,7 @@ def _control_message(data: bytes, at: int, length: int, wire: int, protocol: int
     kind, code = data[at], data[at + 1]
     asks = kind in ICMP_QUERIES[protocol] or kind in ICMP_ANSWERS[protocol]
     ident = data[at + 4 : at + 6] if asks else b"\0\0"
-    return code, kind, ident + bytes((kind, code, protocol)), 0, _ICMP_BYTES
+    return code, kind, ident + bytes((kind, code, protocol)), 0
 
 
 _TRANSPORTS: dict[int, Callable[[bytes, int, int, int, bool], _Carried | Unparsed]] = {

@@ -1,0 +1,322 @@
+"""The engine: batches of captured packets in, columns of verdicts out.
+
+`Engine` is the seam between the packet path and everything that reports on it. Its columns are sequences,
+so that an engine may keep them as arrays and its verdicts as one small table; `ReferenceEngine` is the
+readable one, built of the parser, the tracker and `zones.decide`. Engines are chosen by name, and whoever
+prints a result names the engine that gave it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from gateway.filter.datagrams import Datagrams
+from gateway.filter.frames import FIRST_FRAGMENT, LATER_FRAGMENT, MALFORMED, NO_MAC, WRONG, Frame, Unparsed
+from gateway.filter.link import parse_frame
+from gateway.filter.states import SEGMENTS
+from gateway.filter.track import Remembered, Tracker
+from zones.decide import decide
+from zones.errors import BackendError
+from zones.model import GATEWAY
+from zones.verdict import TCP, Connection, Outcome, PacketKey, Reason, State, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.filter.track import Entry
+    from zones.model import Policy
+
+
+class PacketBatch(NamedTuple):
+    """Packets as columns of equal length.
+
+    `ingress` is the zone of the interface a packet was seen on, None where that is not known; `outbound`
+    whether it was leaving by that interface. Times are nanoseconds since the epoch.
+    """
+
+    linktypes: Sequence[int | None]
+    frames: Sequence[bytes]
+    wire_lengths: Sequence[int]
+    times_ns: Sequence[int]
+    ingress: Sequence[str | None]
+    outbound: Sequence[bool]
+
+
+class Judgements(NamedTuple):
+    """One batch's answers as columns.
+
+    `frames` holds what each packet said, or why it could not be read; `verdicts` None where there is none:
+    the packet was not read (see `frames`), or it left by a mapped interface (see `SKIPPED`). `connections`
+    numbers the admitted connection a packet belongs to, 0 without one. `marks` are bits of `MARKS`.
+    """
+
+    frames: Sequence[Frame | Unparsed]
+    verdicts: Sequence[Verdict | None]
+    connections: Sequence[int]
+    marks: Sequence[int]
+
+
+ZONE_INFERRED, TRUNCATED, MID_STREAM, FRAGMENT, ORPHAN_FRAGMENT = 1, 2, 4, 8, 16
+OUTBOUND_COPY, GATEWAY_ANSWER, VLAN_TAG, CHECKSUM_IGNORED = 32, 64, 128, 256
+MARKS: dict[int, str] = {
+    ZONE_INFERRED: "zone-inferred",
+    TRUNCATED: "truncated",
+    MID_STREAM: "mid-stream",
+    FRAGMENT: "fragment",
+    ORPHAN_FRAGMENT: "orphan-fragment",
+    OUTBOUND_COPY: "outbound-copy",
+    GATEWAY_ANSWER: "gateway-answer",
+    VLAN_TAG: "vlan",
+    CHECKSUM_IGNORED: "checksum-ignored",
+}
+SKIPPED = OUTBOUND_COPY | GATEWAY_ANSWER
+"""On its way out a packet was judged as it came in, or is the gateway's own answer to a redirected one."""
+
+
+class Engine(Protocol):
+    """What judges packets. It keeps the connections; batches must come in the order of capture."""
+
+    @property
+    def name(self) -> str:
+        """The name under which it is chosen and reported."""
+
+    @property
+    def evicted(self) -> int:
+        """How many connections had to be forgotten for want of room."""
+
+    def judge_batch(self, batch: PacketBatch) -> Judgements:
+        """Return the verdict on every packet; never raises, whatever the frames hold."""
+
+
+def engine_by_name(
+    name: str, policy: Policy, *, now: float | None = None, ignore_checksums: bool = False
+) -> Engine:
+    """Return the engine called `name`.
+
+    `now` fixes the time that expiry and hours are judged by. `ignore_checksums` judges packets with a
+    wrong IPv4 header checksum too (captures that were rewritten); one that the sender left to its network
+    card is no reason for refusal where no interface of the gateway is known to have received it.
+
+    Raises:
+        BackendError: this installation has no such engine. There is no silent fallback.
+    """
+    if name != ReferenceEngine.name:
+        raise BackendError("engine-unavailable", engine=name, engines=ReferenceEngine.name)
+    return ReferenceEngine(policy, now=now, ignore_checksums=ignore_checksums)
+
+
+_MAX_REMEMBERED = 65_536
+_NANO = 1_000_000_000
+
+
+class ReferenceEngine:
+    """Parse, track and decide, one packet after the other, in plain Python."""
+
+    name = "reference"
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        now: float | None = None,
+        ignore_checksums: bool = False,
+        tracker: Tracker | None = None,
+    ) -> None:
+        self._policy = policy
+        self._ignore_checksums = ignore_checksums
+        self._now = now
+        self._tracker = tracker or Tracker()
+        self._datagrams = Datagrams()
+        self._fresh: dict[bytes, Verdict] = {}
+        self._fresh_moment = 0
+        # A verdict can change with time only where some flow opens or closes: at full minutes, unless
+        # the hours of a flow name seconds.
+        precise = any(
+            flow.hours and (flow.hours.opens.second or (flow.hours.closes and flow.hours.closes.second))
+            for flow in policy.flows
+        )
+        self._moment_ns = _NANO if precise else 60 * _NANO
+        self._malformed = Verdict(Outcome.DENY, Reason.MALFORMED, revision=policy.revision)
+        self._zones = {zone: number.to_bytes(2) for number, zone in enumerate((None, GATEWAY, *policy.zones))}
+
+    @property
+    def evicted(self) -> int:
+        """How many connections were forgotten because the table was full."""
+        return self._tracker.evicted
+
+    def judge_batch(self, batch: PacketBatch) -> Judgements:
+        """Judge every packet of a batch, in order."""
+        frames: list[Frame | Unparsed] = []
+        verdicts: list[Verdict | None] = []
+        connections: list[int] = []
+        marks: list[int] = []
+        for linktype, data, wire, time_ns, ingress, outbound in zip(*batch, strict=True):
+            frame = parse_frame(linktype, data, wire)
+            if not isinstance(frame, Unparsed) and frame.checksum and self._bad_checksum(frame, ingress):
+                frame = Unparsed.BAD_CHECKSUM
+            if isinstance(frame, Unparsed):
+                verdict, connection, mark = self._unread(frame, ingress, outbound=outbound)
+            elif outbound and ingress is not None:
+                verdict, connection, mark = self._leaving(frame, time_ns)
+            else:
+                frame, verdict, connection, mark = self._judge(frame, ingress, time_ns)
+            frames.append(frame)
+            verdicts.append(verdict)
+            connections.append(connection)
+            marks.append(mark)
+        return Judgements(frames, verdicts, connections, marks)
+
+    def _bad_checksum(self, frame: Frame, ingress: str | None) -> bool:
+        """RFC 1122 3.2.1.2: a receiver drops the packet; a sender may have captured it unfinished."""
+        return not self._ignore_checksums and (frame.checksum == WRONG or ingress is not None)
+
+    def _unread(
+        self, reason: Unparsed, ingress: str | None, *, outbound: bool
+    ) -> tuple[Verdict | None, int, int]:
+        """Refuse what the kernel would drop as malformed; anything else unread has no verdict."""
+        if outbound and ingress is not None:
+            return None, 0, OUTBOUND_COPY
+        if reason not in MALFORMED:
+            return None, 0, 0
+        return self._malformed._replace(source_zone=ingress), 0, 0
+
+    def _leaving(self, frame: Frame, time_ns: int) -> tuple[Verdict | None, int, int]:
+        """Tell the gateway's own packets from copies of what was judged as it came in."""
+        if (frame.version, frame.src) in self._policy.gateway_addresses:
+            return self._judge(frame, GATEWAY, time_ns)[1:]
+        now = time_ns / _NANO
+        entry = self._tracker.find(frame.key, now)
+        if entry is not None and entry.local and frame.key != entry.key:
+            self._tracker.advance(entry, frame, now)
+            return None, entry.number, GATEWAY_ANSWER
+        return None, 0, OUTBOUND_COPY
+
+    def _judge(self, frame: Frame, ingress: str | None, time_ns: int) -> tuple[Frame, Verdict, int, int]:
+        mark = TRUNCATED if frame.truncated else 0
+        if ingress is None:
+            mark |= ZONE_INFERRED
+        if frame.checksum:
+            mark |= CHECKSUM_IGNORED
+        if frame.vlan > 0:
+            mark |= VLAN_TAG
+        if frame.fragment:
+            return self._fragment(frame, ingress, time_ns, mark | FRAGMENT)
+        verdict, connection = self._whole(frame, ingress, time_ns)
+        if (
+            verdict.state is State.INVALID
+            and not connection
+            and frame.protocol == TCP
+            and SEGMENTS[frame.control] is not None
+        ):
+            mark |= MID_STREAM
+        return frame, verdict, connection, mark
+
+    def _fragment(
+        self, frame: Frame, ingress: str | None, time_ns: int, mark: int
+    ) -> tuple[Frame, Verdict, int, int]:
+        """Judge a fragment; a later one comes back with the ports of the first."""
+        now = time_ns / _NANO
+        if frame.fragment == FIRST_FRAGMENT and not self._datagrams.rewrites(frame, ingress, now):
+            verdict, connection = self._whole(frame, ingress, time_ns)
+            self._datagrams.remember(frame, ingress, now, verdict, connection)
+            return frame, verdict, connection, mark
+        datagram = self._datagrams.find(frame, ingress, now) if frame.fragment == LATER_FRAGMENT else None
+        if datagram is None:
+            orphan = self._decide(frame, ingress, time_ns, Connection(State.INVALID))
+            return frame, orphan, 0, mark | ORPHAN_FRAGMENT
+        first = datagram.first
+        frame = frame._replace(key=first.key, sport=first.sport, dport=first.dport)
+        return frame, datagram.verdict, datagram.connection, mark
+
+    def _whole(self, frame: Frame, ingress: str | None, time_ns: int) -> tuple[Verdict, int]:
+        """Judge a packet, or the first fragment that stands for one; return verdict and connection."""
+        now = time_ns / _NANO
+        entry = self._tracker.find(frame.key, now)
+        moment = 0 if self._now is not None else time_ns // self._moment_ns
+        memory = None
+        if entry is not None:
+            memory = entry.forward if frame.key == entry.key else entry.answers
+        known = memory is not None and (
+            memory.moment == moment and memory.ingress == ingress and memory.mac == frame.src_mac
+        )
+        if not known:
+            fresh = self._first_sight(frame, ingress, time_ns, moment)
+            if fresh.reason is Reason.SPOOFED_SOURCE:
+                # Before tracking, as in the kernel's raw hook: a forged reset must not end a connection.
+                return fresh, 0
+        state, entry = self._tracker.advance(entry, frame, now)
+        if known and memory is not None and memory.state is state and entry is not None:
+            return memory.verdict, entry.number
+        if state is State.NEW:
+            verdict = self._first_sight(frame, ingress, time_ns, moment)
+            if entry is None:
+                return self._open(frame, now, verdict)
+        else:
+            flow = entry.flow if entry is not None else None
+            verdict = self._decide(frame, ingress, time_ns, Connection(state, flow))
+        if entry is None:
+            return verdict, 0
+        if state is State.NEW or state is State.ESTABLISHED:
+            _remember(entry, frame, Remembered(ingress, frame.src_mac, moment, state, verdict))
+        return verdict, entry.number
+
+    def _open(self, frame: Frame, now: float, verdict: Verdict) -> tuple[Verdict, int]:
+        """Track the connection a new packet opens, if the policy lets it pass."""
+        if not verdict.passes:
+            return verdict, 0
+        local = verdict.outcome is not Outcome.ALLOW or verdict.destination_zone == GATEWAY
+        entry = self._tracker.admit(frame, now, verdict.decided_by, local=local)
+        if entry is None:
+            return verdict._replace(outcome=Outcome.DENY, reason=Reason.LIMIT), 0
+        return verdict, entry.number
+
+    def _first_sight(self, frame: Frame, ingress: str | None, time_ns: int, moment: int) -> Verdict:
+        """Return the verdict on a new connection; scans ask the same question again and again."""
+        if moment != self._fresh_moment or len(self._fresh) >= _MAX_REMEMBERED:
+            self._fresh.clear()
+            self._fresh_moment = moment
+        # The source port decides nothing; the addresses, the destination port and who sent it do.
+        size = 8 if frame.version == 4 else 32
+        question = b"%b%b%b%b" % (
+            frame.key[:size],
+            frame.key[size + 2 :],
+            frame.src_mac.to_bytes(7, signed=True),
+            self._zones.get(ingress, b""),
+        )
+        verdict = self._fresh.get(question)
+        if verdict is None:
+            verdict = self._fresh[question] = self._decide(frame, ingress, time_ns, None)
+        return verdict
+
+    def _decide(
+        self, frame: Frame, ingress: str | None, time_ns: int, connection: Connection | None
+    ) -> Verdict:
+        fixed_mac = (frame.version, frame.src) in self._policy.macs and frame.src_mac != NO_MAC
+        key = PacketKey(
+            ingress,
+            frame.version,
+            frame.src,
+            frame.dst,
+            frame.protocol,
+            frame.sport,
+            frame.dport,
+            mac_text(frame.src_mac) if fixed_mac and ingress is not None else None,
+        )
+        now = self._now if self._now is not None else time_ns / _NANO
+        return decide(self._policy, key, now=now, connection=connection)
+
+
+def _remember(entry: Entry, frame: Frame, memory: Remembered) -> None:
+    if frame.key == entry.key:
+        entry.forward = memory
+    else:
+        entry.answers = memory
+
+
+def mac_text(mac: int) -> str:
+    """Return a MAC address as people write it.
+
+    >>> mac_text(0x02000A0A050A)
+    '02:00:0a:0a:05:0a'
+    """
+    return mac.to_bytes(6).hex(":")

@@ -1,0 +1,221 @@
+"""Connection tracking as the kernel does it, on capture time.
+
+Modelled on Linux conntrack with loose=0 (`gateway.filter.states` holds the tables): a connection exists
+only after a packet of state `new` was admitted by the policy; a refused one leaves nothing behind. Out of
+scope is TCP window tracking: a segment with a wrong sequence number passes here and is invalid there.
+
+The table is bounded. When it is full, the connection that was never answered and has been silent longest
+makes room; with none of that kind, new connections are refused. What was forgotten is invalid (TCP) or
+decided anew (the rest): eviction never opens anything.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from gateway.filter.frames import ICMP_QUERIES, Frame, reverse_key
+from gateway.filter.states import (
+    GENERIC_SECONDS,
+    SECONDS,
+    SEGMENTS,
+    STEPS,
+    TCP_SECONDS,
+    UDP_STREAM_SECONDS,
+    Segment,
+    Step,
+    Tcp,
+)
+from zones.verdict import ICMP, ICMP6, SCTP, TCP, UDP, State
+
+if TYPE_CHECKING:
+    from zones.verdict import Verdict
+
+MAX_CONNECTIONS = 262_144
+_NO_NEXT_HEADER = 59
+_SCTP_INIT = 1
+_SECONDS_OF = tuple(float(TCP_SECONDS[state]) for state in Tcp)
+
+
+class Entry:
+    """One admitted connection; `key` is that of its first packet, `flow` what admitted it."""
+
+    __slots__ = (
+        "answered",
+        "answers",
+        "assured",
+        "born",
+        "expires",
+        "flow",
+        "forward",
+        "key",
+        "local",
+        "number",
+        "protocol",
+        "state",
+    )
+
+    def __init__(self, number: int, frame: Frame, now: float, flow: str | None, *, local: bool) -> None:
+        self.number = number
+        self.key = frame.key
+        self.protocol = frame.protocol
+        self.flow = flow
+        self.local = local
+        """It ends at the gateway itself, whose answers a capture of what came in does not hold."""
+        self.state = int(Tcp.NONE)
+        self.answered = False
+        self.assured = False
+        self.born = now
+        self.expires = now
+        self.forward: Remembered | None = None
+        self.answers: Remembered | None = None
+
+
+class Remembered:
+    """A verdict of one direction of a connection and all it depended on (besides the policy)."""
+
+    __slots__ = ("ingress", "mac", "moment", "state", "verdict")
+
+    def __init__(self, ingress: str | None, mac: int, moment: int, state: State, verdict: Verdict) -> None:
+        self.ingress, self.mac, self.moment = ingress, mac, moment
+        self.state, self.verdict = state, verdict
+
+
+class Tracker:
+    """The table of admitted connections. Times are seconds; every method takes the time as an argument."""
+
+    def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
+        self._limit = max_connections
+        self._index: dict[bytes, Entry] = {}
+        self._unanswered: OrderedDict[bytes, Entry] = OrderedDict()
+        self._admitted = self.evicted = self._until_sweep = 0
+
+    def __len__(self) -> int:
+        """Return how many connections are remembered, silent ones that have not been met again included."""
+        return len({id(entry) for entry in self._index.values()})
+
+    def find(self, key: bytes, now: float) -> Entry | None:
+        """Return the connection that packets with this key belong to, in either direction."""
+        entry = self._index.get(key)
+        if entry is not None and now >= entry.expires:
+            self._forget(entry)
+            return None
+        return entry
+
+    def advance(self, entry: Entry | None, frame: Frame, now: float) -> tuple[State, Entry | None]:
+        """Return the state of a packet and its connection, None for one that must be admitted first."""
+        if entry is None:
+            return self._unknown(frame, now)
+        reply = frame.key != entry.key
+        if entry.protocol == TCP:
+            step = self._tcp(entry, frame, reply=reply)
+            if step == Step.REOPEN:
+                self._forget(entry)
+                return self._unknown(frame, now)
+            if step == Step.INVALID:
+                return State.INVALID, entry
+            self._tcp_done(entry, step, now)
+        else:
+            self._other(entry, now)
+        if reply and not entry.answered:
+            entry.answered = True
+        return (State.ESTABLISHED if reply or entry.answered else State.NEW), entry
+
+    def admit(self, frame: Frame, now: float, flow: str | None, *, local: bool) -> Entry | None:
+        """Remember the connection a `new` packet opens; None when the table has no room for it."""
+        if len(self._index) >= 2 * self._limit and not self._make_room(now):
+            return None
+        self._admitted += 1
+        entry = Entry(self._admitted, frame, now, flow, local=local)
+        if frame.protocol == TCP:
+            entry.state = int(Tcp.SYN_SENT)
+            entry.expires = now + _SECONDS_OF[Tcp.SYN_SENT]
+        else:
+            entry.expires = now + SECONDS.get(frame.protocol, GENERIC_SECONDS)[0]
+        self._index[frame.key] = self._index[reverse_key(frame.key)] = entry
+        self._unanswered[frame.key] = entry
+        return entry
+
+    def _unknown(self, frame: Frame, now: float) -> tuple[State, Entry | None]:
+        """Return the state of a packet that no connection claims: opening, reporting on one, or invalid."""
+        if frame.quoted is not None:
+            return self._related(frame, now)
+        protocol = frame.protocol
+        if protocol == TCP:
+            opens = SEGMENTS[frame.control] is Segment.SYN
+        elif protocol in (ICMP, ICMP6):
+            opens = frame.dport in ICMP_QUERIES[protocol]
+        elif protocol == SCTP:
+            opens = frame.control == _SCTP_INIT
+        else:
+            opens = protocol != _NO_NEXT_HEADER
+        return (State.NEW if opens else State.INVALID), None
+
+    def _related(self, frame: Frame, now: float) -> tuple[State, Entry | None]:
+        """Return whether an ICMP error reports on a packet of a connection, to the one who sent it."""
+        quoted = frame.quoted or b""
+        entry = self.find(quoted, now)
+        size = 4 if frame.version == 4 else 16
+        # The report must go to the sender of what it quotes; otherwise it was made up.
+        if entry is None or frame.dst.to_bytes(size) != quoted[:size]:
+            return State.INVALID, None
+        return State.RELATED, entry
+
+    def _tcp(self, entry: Entry, frame: Frame, *, reply: bool) -> int:
+        segment = SEGMENTS[frame.control]
+        if segment is None:
+            return Step.INVALID
+        if (
+            entry.local
+            and not reply
+            and entry.state == Tcp.SYN_SENT
+            and segment in (Segment.ACK, Segment.FIN)
+        ):
+            # The gateway's own SYN-ACK is not in a capture of what came in: presume it.
+            entry.state, entry.answered = int(Tcp.SYN_RECEIVED), True
+        return STEPS[reply][segment][entry.state]
+
+    def _tcp_done(self, entry: Entry, step: int, now: float) -> None:
+        if step == Step.KEEP:
+            return
+        if step == Tcp.ESTABLISHED and not entry.assured:
+            self._assure(entry)
+        entry.state = step
+        entry.expires = now + _SECONDS_OF[step]
+        if step == Tcp.CLOSED and not entry.answered:
+            # Reset before anything was answered: nothing is left to track.
+            self._forget(entry)
+
+    def _other(self, entry: Entry, now: float) -> None:
+        unanswered, answered = SECONDS.get(entry.protocol, GENERIC_SECONDS)
+        lasting = entry.answered and (entry.protocol != UDP or now - entry.born > UDP_STREAM_SECONDS)
+        entry.expires = now + (answered if lasting else unanswered)
+        if lasting and not entry.assured and entry.protocol not in (ICMP, ICMP6):
+            self._assure(entry)
+
+    def _assure(self, entry: Entry) -> None:
+        """Both sides have spoken: this one is not evicted to make room."""
+        entry.assured = True
+        self._unanswered.pop(entry.key, None)
+
+    def _make_room(self, now: float) -> bool:
+        """Forget what has expired, now and then; failing that, the oldest connection nobody has answered."""
+        self._until_sweep -= 1
+        if self._until_sweep < 0:
+            # Looking at every entry for every refused packet is what a flood would want.
+            self._until_sweep = self._limit // 16
+            silent = [e for key, e in self._index.items() if key == e.key and now >= e.expires]
+            for entry in silent:
+                self._forget(entry)
+            if silent:
+                return True
+        if not self._unanswered:
+            return False
+        self.evicted += 1
+        self._forget(next(iter(self._unanswered.values())))
+        return True
+
+    def _forget(self, entry: Entry) -> None:
+        self._unanswered.pop(entry.key, None)
+        self._index.pop(entry.key, None)
+        self._index.pop(reverse_key(entry.key), None)

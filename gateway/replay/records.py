@@ -1,0 +1,31 @@
+"""One packet of a replay and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gateway.filter.frames import Frame, Unparsed
+    from gateway.replay.packets import Packet
+    from zones.verdict import Verdict
+
+
+class PacketRecord(NamedTuple):
+    """One packet, its place in its file (from 1), the zone of its interface, and the engine's answer.
+
+    `verdict` is None for a packet that was not read (`frame` says why) or was skipped (`marks` says why).
+    """
+
+    file: str
+    number: int
+    packet: Packet
+    ingress: str | None
+    frame: Frame | Unparsed
+    verdict: Verdict | None
+    connection: int
+    marks: int
+
+    @property
+    def place(self) -> str:
+        """Where to find the packet again: file and number."""
+        return f"{self.file}:{self.number}"

@@ -1,0 +1,151 @@
+"""Replay: packets of captures → engine → one record for each packet, one for each flow, and a summary.
+
+The same way as the live packet: parsed, tracked, decided, with the capture's clock as now. Connections
+live on from one file to the next, so rotated captures are given in their order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.filter.engine import SKIPPED, PacketBatch
+from gateway.filter.frames import Unparsed
+from gateway.filter.link import leaves
+from gateway.replay.flows import FlowTable
+from gateway.replay.packets import Direction, Packet, Trouble
+from gateway.replay.records import PacketRecord
+from gateway.replay.summary import FileResult, Summary, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gateway.filter.engine import Engine
+    from gateway.replay.flows import FlowRecord
+    from gateway.replay.ingress import ZoneMap
+    from gateway.replay.packets import Interface
+    from zones.model import Policy
+
+BATCH_PACKETS = 512
+
+
+class Sink(Protocol):
+    """Where records go; a flow comes when it is over, so after its packets."""
+
+    wants_packets: bool
+
+    def packet(self, record: PacketRecord, flow: FlowRecord | None) -> None:
+        """Take one packet, and its flow if it was judged."""
+
+    def flow(self, record: FlowRecord) -> None:
+        """Take one finished flow."""
+
+
+class Replay:
+    """One run over any number of captures: `read` each of them, then `finish`."""
+
+    def __init__(self, policy: Policy, engine: Engine, zones: ZoneMap, sink: Sink) -> None:
+        self._engine = engine
+        self._zones = zones
+        self._sink = sink
+        self._flows = FlowTable(sink.flow)
+        self.summary = Summary(engine=engine.name, policy=policy.name, revision=policy.revision)
+
+    def read(
+        self, name: str, packets: Iterable[Packet | Trouble], progress: Callable[[int], None] | None = None
+    ) -> FileResult:
+        """Judge every packet of one capture; `progress` hears the number read so far, batch by batch."""
+        result = FileResult(name=name)
+        self.summary.files.append(result)
+        ingress: dict[Interface, str | None] = {}
+        batch: list[Packet] = []
+        for item in packets:
+            if isinstance(item, Trouble):
+                result.troubles.append((item.offset, item.code))
+                continue
+            if item.interface not in ingress:
+                ingress[item.interface] = self._zones.zone_of(item.interface)
+            batch.append(item)
+            if len(batch) == BATCH_PACKETS:
+                self._judge(result, batch, ingress)
+                batch = []
+                if progress is not None:
+                    progress(self.summary.packets)
+        self._judge(result, batch, ingress)
+        return result
+
+    def unreadable(self, name: str) -> None:
+        """Note a file that is no capture at all."""
+        self.summary.files.append(FileResult(name=name, unreadable=True))
+
+    def finish(self) -> Summary:
+        """Hand over the flows that are still open and return the summary."""
+        self._flows.finish()
+        self.summary.flows = self._flows.count
+        self.summary.flows_split = self._flows.split
+        self.summary.evicted = self._engine.evicted
+        self.summary.unused_map = self._zones.unused
+        return self.summary
+
+    def _judge(self, result: FileResult, batch: list[Packet], ingress: dict[Interface, str | None]) -> None:
+        zones = [ingress[packet.interface] for packet in batch]
+        judged = self._engine.judge_batch(
+            PacketBatch(
+                [packet.interface.linktype for packet in batch],
+                [packet.data for packet in batch],
+                [packet.wire_length for packet in batch],
+                [packet.time_ns for packet in batch],
+                zones,
+                [_outbound(packet) for packet in batch],
+            )
+        )
+        for packet, zone, frame, verdict, connection, marks in zip(
+            batch, zones, judged.frames, judged.verdicts, judged.connections, judged.marks, strict=True
+        ):
+            result.packets += 1
+            record = PacketRecord(
+                result.name, result.packets, packet, zone, frame, verdict, connection, marks
+            )
+            flow = self._count(record)
+            if self._sink.wants_packets:
+                self._sink.packet(record, flow)
+
+    def _count(self, record: PacketRecord) -> FlowRecord | None:
+        """Put a packet under exactly one of judged, skipped, unparsed; return its flow."""
+        summary, verdict, frame, length = (
+            self.summary,
+            record.verdict,
+            record.frame,
+            record.packet.wire_length,
+        )
+        self._clock(record.packet.time_ns)
+        if record.marks:
+            summary.marks[record.marks] += 1
+        if verdict is not None:
+            summary.judged += 1
+            summary.tally(verdict, record).add(length)
+        elif record.marks & SKIPPED:
+            summary.skipped += 1
+            return None
+        else:
+            summary.unparsed += 1
+        if isinstance(frame, Unparsed):
+            summary.reasons.setdefault(frame, Tally(first=record.place)).add(length)
+            return None
+        return self._flows.add(record, frame, verdict) if verdict is not None else None
+
+    def _clock(self, time_ns: int) -> None:
+        summary = self.summary
+        if summary.last_ns is None or summary.first_ns is None:
+            summary.first_ns = summary.last_ns = time_ns
+        elif time_ns >= summary.last_ns:
+            summary.last_ns = time_ns
+        else:
+            # Several interfaces are seldom in step; more than a second is a clock that was set back.
+            summary.backwards += summary.last_ns - time_ns > 1_000_000_000
+            summary.first_ns = min(summary.first_ns, time_ns)
+
+
+def _outbound(packet: Packet) -> bool:
+    if packet.direction is not Direction.UNKNOWN:
+        return packet.direction is Direction.OUTBOUND
+    return bool(leaves(packet.interface.linktype, packet.data))
