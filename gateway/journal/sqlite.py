@@ -11,27 +11,38 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import secrets
 import sqlite3
 import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway.journal.migrations import MIGRATIONS
-from gateway.journal.model import Job, Lease, LeaseLost, Step
-from gateway.journal.rows import dump, read_job, write_job, write_targets
-from gateway.journal.states import INTERRUPTED, STAGES, Stage, State, keeps_attempts, may_follow
+from gateway.journal.rows import read_job, write_job
+from gateway.journal.tables import (
+    JOURNAL_NAME,
+    advance_job,
+    all_blobs,
+    connect,
+    count_jobs,
+    end_leases,
+    extend_lease,
+    find_jobs,
+    forget_jobs,
+    lease_job,
+    migrate,
+    next_due,
+)
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Set
     from pathlib import Path
 
+    from gateway.journal.model import Job, Lease, Step
+    from gateway.journal.states import Stage, State
+
 T = TypeVar("T")
 
-JOURNAL_NAME = "journal.sqlite"
 _BATCH = 64
-_BUSY_MILLISECONDS = 5000
 
 
 class SqliteJournal:
@@ -115,39 +126,19 @@ class SqliteJournal:
 
     async def lease(self, stage: Stage, *, kind: str, seconds: float, now: float) -> Job | None:
         """Return the oldest job due in this stage, leased to the caller, or None."""
-        return await self._run(lambda connection: _lease(connection, stage, kind, seconds, now))
+        return await self._run(lambda connection: lease_job(connection, stage, kind, seconds, now))
 
     async def extend(self, lease: Lease, *, until: float) -> Lease:
         """Keep a lease longer."""
-
-        def operation(connection: sqlite3.Connection) -> Lease:
-            changed = connection.execute(
-                "UPDATE job SET lease_until = ? WHERE id = ? AND lease = ?",
-                (until, lease.job_id, lease.token),
-            )
-            if changed.rowcount != 1:
-                raise LeaseLost(lease.job_id)
-            return lease._replace(until=until)
-
-        return await self._run(operation)
+        return await self._run(lambda connection: extend_lease(connection, lease, until))
 
     async def advance(self, lease: Lease, step: Step, *, now: float) -> Job:
         """Write what became of a leased job, and end the lease."""
-        return await self._run(lambda connection: _advance(connection, lease, step, now))
+        return await self._run(lambda connection: advance_job(connection, lease, step, now))
 
     async def interrupt(self, *, now: float) -> int:
         """End every lease, at start."""
-
-        def operation(connection: sqlite3.Connection) -> int:
-            count = 0
-            for working, resting in INTERRUPTED.items():
-                count += connection.execute(
-                    "UPDATE job SET state = ?, lease = NULL, lease_until = 0, updated = ? WHERE state = ?",
-                    (resting.value, now, working.value),
-                ).rowcount
-            return count
-
-        return await self._run(operation)
+        return await self._run(lambda connection: end_leases(connection, now))
 
     async def get(self, job_id: str) -> Job | None:
         """Return one job."""
@@ -163,39 +154,15 @@ class SqliteJournal:
 
     async def next_due(self, stage: Stage, *, kind: str) -> float | None:
         """Return when the next job of this stage becomes due."""
-        waiting, working, _ = STAGES[stage]
-
-        def operation(connection: sqlite3.Connection) -> float | None:
-            row = connection.execute(
-                f"SELECT min(CASE WHEN state IN ({_marks(waiting)}) THEN not_before ELSE lease_until END)"  # noqa: S608
-                f" FROM job WHERE kind = ? AND state IN ({_marks(waiting | working)})",
-                (*_values(waiting), kind, *_values(waiting | working)),
-            ).fetchone()
-            return None if row[0] is None else float(row[0])
-
-        return await self._run(operation)
+        return await self._run(lambda connection: next_due(connection, stage, kind))
 
     async def forget(self, *, states: Set[State], before: float) -> int:
         """Remove jobs in these states that were last touched before a time."""
-
-        def operation(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                f"DELETE FROM job WHERE updated < ? AND state IN ({_marks(states)})",  # noqa: S608
-                (before, *_values(states)),
-            ).rowcount
-
-        return await self._run(operation)
+        return await self._run(lambda connection: forget_jobs(connection, states, before))
 
     async def blobs(self) -> Set[str]:
         """Return the digest of all content that some job still refers to."""
-
-        def operation(connection: sqlite3.Connection) -> Set[str]:
-            rows = connection.execute(
-                "SELECT blob FROM job UNION SELECT artefact FROM job WHERE artefact IS NOT NULL"
-            )
-            return {row[0] for row in rows}
-
-        return await self._run(operation)
+        return await self._run(all_blobs)
 
     async def close(self) -> None:
         """Finish what is queued and let go of the file."""
@@ -203,131 +170,6 @@ class SqliteJournal:
             self._closed = True
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-
-
-def connect(place: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a journal file; read-only for whoever only looks.
-
-    Raises:
-        sqlite3.Error: it cannot be opened.
-    """
-    mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
-        f"{place.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-    )
-    connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: the WAL is on the disk before COMMIT returns. NORMAL may lose what was promised.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def migrate(connection: sqlite3.Connection, place: Path) -> None:
-    """Bring the tables up to date, each step in a transaction.
-
-    Raises:
-        BackendError: a newer masugata wrote this file.
-    """
-    version = schema_version(connection, place)
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
-
-
-def schema_version(connection: sqlite3.Connection, place: Path) -> int:
-    """Return the number of migrations taken.
-
-    Raises:
-        BackendError: more than we know of.
-    """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > len(MIGRATIONS):
-        raise BackendError("journal-too-new", place=str(place), found=version, known=len(MIGRATIONS))
-    return version
-
-
-def find_jobs(connection: sqlite3.Connection, states: Set[State], limit: int) -> list[Job]:
-    """Return jobs in these states (none named: all), oldest first."""
-    where = f"WHERE state IN ({_marks(states)})" if states else ""
-    rows = connection.execute(
-        f"SELECT id FROM job {where} ORDER BY created, id LIMIT ?",  # noqa: S608
-        (*_values(states), limit),
-    ).fetchall()
-    jobs = (read_job(connection, row[0]) for row in rows)
-    return [job for job in jobs if job is not None]
-
-
-def count_jobs(connection: sqlite3.Connection) -> Mapping[State, int]:
-    """Return how many jobs are in each state."""
-    rows = connection.execute("SELECT state, count(*) FROM job GROUP BY state")
-    return {State(row[0]): int(row[1]) for row in rows}
-
-
-def _lease(connection: sqlite3.Connection, stage: Stage, kind: str, seconds: float, now: float) -> Job | None:
-    _, _, held = STAGES[stage]
-    row = _due(connection, stage, kind, now)
-    if row is None:
-        return None
-    connection.execute(
-        "UPDATE job SET state = ?, lease = ?, lease_until = ?, attempts = attempts + 1, updated = ?"
-        " WHERE id = ?",
-        (held.value, secrets.token_hex(8), now + seconds, now, row[0]),
-    )
-    return read_job(connection, row[0])
-
-
-def _due(connection: sqlite3.Connection, stage: Stage, kind: str, now: float) -> sqlite3.Row | None:
-    """Return the job to take next: leases run out first (there are few), then the order of the index."""
-    waiting, working, _ = STAGES[stage]
-    queries = (
-        (f"state IN ({_marks(working)}) AND lease_until <= ?", working),
-        (f"state IN ({_marks(waiting)}) AND not_before <= ?", waiting),
-    )
-    for condition, states in queries:
-        row: sqlite3.Row | None = connection.execute(
-            f"SELECT id FROM job WHERE kind = ? AND {condition} ORDER BY not_before, created, id LIMIT 1",  # noqa: S608
-            (kind, *_values(states), now),
-        ).fetchone()
-        if row is not None:
-            return row
-    return None
-
-
-def _advance(connection: sqlite3.Connection, lease: Lease, step: Step, now: float) -> Job:
-    row = connection.execute(
-        "SELECT state, attempts FROM job WHERE id = ? AND lease = ?", (lease.job_id, lease.token)
-    ).fetchone()
-    if row is None:
-        raise LeaseLost(lease.job_id)
-    before = State(row[0])
-    if not may_follow(before, step.state):
-        raise ValueError(f"{step.state} may not follow {before}")
-    connection.execute(
-        "UPDATE job SET state = ?, reason = ?, not_before = ?, updated = ?, lease = NULL, lease_until = 0,"
-        " attempts = ?, artefact = coalesce(?, artefact), artefact_size = coalesce(?, artefact_size),"
-        " provenance = coalesce(?, provenance) WHERE id = ?",
-        (
-            step.state.value,
-            step.reason,
-            step.not_before,
-            now,
-            row[1] if keeps_attempts(before, step.state) else 0,
-            step.artefact.sha256 if step.artefact else None,
-            step.artefact.size if step.artefact else None,
-            None if step.provenance is None else dump(dict(step.provenance)),
-            lease.job_id,
-        ),
-    )
-    write_targets(connection, lease.job_id, step.targets)
-    job = read_job(connection, lease.job_id)
-    assert job is not None  # noqa: S101  read in the transaction that just updated it
-    return job
 
 
 def _attempt(connection: sqlite3.Connection, operation: Any) -> tuple[Any, BaseException | None]:
@@ -356,14 +198,6 @@ def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _marks(states: Set[State]) -> str:
-    return ", ".join("?" * len(states))
-
-
-def _values(states: Set[State]) -> list[str]:
-    return sorted(state.value for state in states)
 
 
 def _unavailable(place: Path, error: Exception) -> BackendError:
