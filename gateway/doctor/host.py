@@ -37,6 +37,9 @@ class Host(Protocol):
     def read(self, path: str) -> str | None:
         """Return a small file's text without outer white space, or None where it cannot be read."""
 
+    def is_root(self) -> bool:
+        """Whether we are the administrator."""
+
     def seccomp_filter(self) -> bool:
         """Whether the kernel takes seccomp filters."""
 
@@ -88,6 +91,10 @@ class ThisHost:
             return Path(path).read_text(errors="replace").strip()
         except OSError:
             return None
+
+    def is_root(self) -> bool:
+        """Return whether our effective user is root."""
+        return os.geteuid() == 0
 
     def seccomp_filter(self) -> bool:
         """Ask with a null program: a kernel that has filters answers EFAULT, and loads nothing."""

@@ -26,7 +26,6 @@ declare(
             en="namespaces, links, addresses, routes", ja="名前空間・リンク・アドレス・経路"
         ),
         "doctor-for-unshare": Message(en="the lab without root", ja="root権限なしの模擬環境"),
-        "doctor-for-nsenter": Message(en="commands inside the lab", ja="模擬環境の中でのコマンド実行"),
         "doctor-for-bwrap": Message(
             en="sandbox for document renderers (no verb uses it yet)",
             ja="文書レンダラーの砂場(現在使うコマンドはまだない)",
@@ -39,7 +38,10 @@ declare(
         ),
         "doctor-for-swaks": Message(en="sending a test mail by hand", ja="試験メールを手で送る"),
         "doctor-for-docker": Message(en="building the image (make image)", ja="イメージの作成(make image)"),
-        "doctor-for-user-namespaces": Message(en="lab and demo without root", ja="root権限なしのlabとdemo"),
+        "doctor-for-namespaces": Message(
+            en="network, mounts and processes apart, for lab and demo",
+            ja="labとdemoのための独立したネットワーク・マウント・プロセス",
+        ),
         "doctor-for-links": Message(en="the wires of the simulated city", ja="模擬の市の配線"),
         "doctor-for-packet-filter": Message(
             en="the rule sets that a policy compiles to", ja="ポリシーから生成するルールセット"
@@ -85,6 +87,9 @@ declare(
             "start it with user namespaces allowed, or run as root on the host itself",
             ja="ホストの設定では禁止されていません。コンテナまたはセキュリティモジュールが禁止しています。"
             "ユーザー名前空間を許可して起動するか、ホスト上でrootとして実行してください",
+        ),
+        "doctor-cure-namespaces-first": Message(
+            en="not tried: it needs namespaces", ja="未試行: 先に名前空間が必要です"
         ),
         "doctor-cure-kernel": Message(
             en="if its tool is there, the administrator loads the kernel's part: sudo modprobe {module}",

@@ -33,7 +33,6 @@ TOOLS = (
     Tool("nft", "nftables", required=True),
     Tool("ip", "iproute2", required=True, version="-V"),
     Tool("unshare", "util-linux", required=True),
-    Tool("nsenter", "util-linux", required=True),
     Tool("bwrap", "bubblewrap"),
     Tool("conntrack", "conntrack"),
     Tool("tcpdump", "tcpdump"),
@@ -41,8 +40,10 @@ TOOLS = (
     Tool("docker", "docker.io"),
 )
 
-# A user namespace where we are root, with a network and mounts of its own: all that the lab asks for.
-NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--mount")
+# What the lab asks for: network, mounts and processes of its own, as root of a user namespace. Where a host
+# refuses that (in a chroot, say), real root goes without the user namespace, and so does the lab.
+NAMESPACE = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+USER_NAMESPACE = (*NAMESPACE, "--user", "--map-root-user")
 
 # The same constructs that the compiler writes; a kernel that takes these takes the real rule set.
 RULESET = """
@@ -77,10 +78,7 @@ def examine(host: Host) -> list[Finding]:
     """Return every finding, in the order of the report. Takes as long as the slowest probe."""
     probes: list[Callable[[Host], Iterable[Finding]]] = [
         tools,
-        namespaces,
-        links,
-        packet_filter,
-        strict_tracking,
+        network,
         isolation,
         engines,
         libraries,
@@ -119,47 +117,65 @@ def _tool(host: Host, tool: Tool) -> Finding:
 # --- network: really tried, in a namespace that goes with the probe -----------------------------------------
 
 
-def _tried(host: Host, name: str, arguments: list[str], cure: Cure, stdin: str = "") -> Finding:
-    answer = host.run([*NAMESPACE, *arguments], stdin)
-    if answer.ok:
-        return Finding(group=Group.NETWORK, name=name, state=State.OK)
-    return Finding(group=Group.NETWORK, name=name, state=State.MISSING, detail=answer.text, cure=cure)
+class Trial(NamedTuple):
+    """A command to try in a fresh namespace, and the part of the kernel to look for when it fails."""
+
+    name: str
+    arguments: tuple[str, ...]
+    module: str
+    stdin: str = ""
 
 
-def namespaces(host: Host) -> Iterable[Finding]:
-    """Make a user namespace with a network of its own; where that is forbidden, name the switch."""
-    yield _tried(host, "user-namespaces", ["true"], _userns_cure(host))
+TRIALS = (
+    # A veth link into a named namespace, as the lab lays one for every host of the city.
+    Trial(
+        "links",
+        (
+            "sh",
+            "-ec",
+            "mount -t tmpfs tmpfs /run; mkdir /run/netns; ip netns add mg; "
+            "ip link add mg0 type veth peer name mg1 netns mg",
+        ),
+        "veth",
+    ),
+    Trial("packet-filter", ("nft", "-f", "-"), "nf_tables", RULESET),
+    # The kernel's leniency towards connections that it has not seen begin; there once tracking is.
+    Trial("strict-tracking", ("sh", "-ec", f"nft -f -; echo 0 > {LOOSE}"), "nf_conntrack", RULESET),
+)
 
 
-def _userns_cure(host: Host) -> Cure:
+def network(host: Host) -> Iterable[Finding]:
+    """Make a namespace; where that works, try in fresh ones what lab and gateway do in theirs."""
+    refusal = host.run([*USER_NAMESPACE, "true"])
+    entry = USER_NAMESPACE
+    if not refusal.ok and host.is_root():
+        entry = NAMESPACE
+        refusal = host.run([*NAMESPACE, "true"])
+    if not refusal.ok:
+        yield _missing("namespaces", refusal.text, _namespace_cure(host))
+        for trial in TRIALS:
+            yield _missing(trial.name, "", Cure(code="doctor-cure-namespaces-first"))
+        return
+    detail = "" if entry is USER_NAMESPACE else "root"
+    yield Finding(group=Group.NETWORK, name="namespaces", state=State.OK, detail=detail)
+    for trial in TRIALS:
+        answer = host.run([*entry, *trial.arguments], trial.stdin)
+        cure = Cure(code="doctor-cure-kernel", params={"module": trial.module})
+        if answer.ok:
+            yield Finding(group=Group.NETWORK, name=trial.name, state=State.OK)
+        else:
+            yield _missing(trial.name, answer.text, cure)
+
+
+def _missing(name: str, detail: str, cure: Cure) -> Finding:
+    return Finding(group=Group.NETWORK, name=name, state=State.MISSING, detail=detail, cure=cure)
+
+
+def _namespace_cure(host: Host) -> Cure:
     for path, forbids, line in USER_NAMESPACE_SWITCHES:
         if host.read(path) == forbids:
             return Cure(code="doctor-cure-sysctl", params={"line": line})
     return Cure(code="doctor-cure-container")
-
-
-def links(host: Host) -> Iterable[Finding]:
-    """Lay a veth link into a named namespace, as the lab does for every host of the city."""
-    script = (
-        "mount -t tmpfs tmpfs /run && mkdir /run/netns && ip netns add mg && "
-        "ip link add mg0 type veth peer name mg1 netns mg"
-    )
-    yield _tried(
-        host, "links", ["sh", "-ec", script], Cure(code="doctor-cure-kernel", params={"module": "veth"})
-    )
-
-
-def packet_filter(host: Host) -> Iterable[Finding]:
-    """Load a rule set of what ours are made of: sets with time-outs, connection marks, NFLOG, redirects."""
-    cure = Cure(code="doctor-cure-kernel", params={"module": "nf_tables"})
-    yield _tried(host, "packet-filter", ["nft", "-f", "-"], cure, RULESET)
-
-
-def strict_tracking(host: Host) -> Iterable[Finding]:
-    """Switch off the kernel's leniency towards connections that it has not seen begin."""
-    script = f"nft -f - && echo 0 > {LOOSE}"
-    cure = Cure(code="doctor-cure-kernel", params={"module": "nf_conntrack"})
-    yield _tried(host, "strict-tracking", ["sh", "-ec", script], cure, RULESET)
 
 
 # --- isolation, engines, libraries, machine -----------------------------------------------------------------

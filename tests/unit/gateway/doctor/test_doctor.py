@@ -27,6 +27,7 @@ class MemoryHost:
     files: dict[str, str] = field(default_factory=dict)
     landlock: int = 4
     seccomp: bool = True
+    root: bool = False
 
     def find(self, command: str) -> str | None:
         return None if command in self.absent else f"/usr/bin/{command}"
@@ -40,6 +41,9 @@ class MemoryHost:
 
     def read(self, path: str) -> str | None:
         return self.files.get(path)
+
+    def is_root(self) -> bool:
+        return self.root
 
     def seccomp_filter(self) -> bool:
         return self.seccomp
@@ -81,7 +85,7 @@ def test_forbidden_user_namespaces_name_the_switch_that_forbids_them(
     path: str, value: str, line: str
 ) -> None:
     host = MemoryHost(refused={"unshare": "Operation not permitted"}, files={path: value})
-    finding = named(probes.examine(host), "user-namespaces")
+    finding = named(probes.examine(host), "namespaces")
     assert finding.state is State.MISSING
     assert finding.detail == "Operation not permitted"
     assert finding.cure is not None
@@ -90,9 +94,21 @@ def test_forbidden_user_namespaces_name_the_switch_that_forbids_them(
 
 def test_a_refused_namespace_without_a_switch_points_at_the_container() -> None:
     host = MemoryHost(refused={"unshare": "Operation not permitted"})
-    cure = named(probes.examine(host), "user-namespaces").cure
+    cure = named(probes.examine(host), "namespaces").cure
     assert cure is not None
     assert cure.code == "doctor-cure-container"
+
+
+def test_what_needs_a_namespace_is_not_tried_without_one() -> None:
+    findings = probes.examine(MemoryHost(refused={"unshare": "Operation not permitted"}))
+    cures = {f.name: f.cure.code for f in findings if f.group is Group.NETWORK and f.cure is not None}
+    assert {cures[trial.name] for trial in probes.TRIALS} == {"doctor-cure-namespaces-first"}
+
+
+def test_root_goes_without_a_user_namespace_where_the_host_refuses_one() -> None:
+    findings = probes.examine(MemoryHost(refused={"--user": "Operation not permitted"}, root=True))
+    assert named(findings, "namespaces").state is State.OK
+    assert exit_code(findings) is ExitCode.OK
 
 
 def test_a_kernel_that_refuses_the_rule_set_is_found_although_nft_is_there() -> None:
