@@ -40,7 +40,7 @@ SCHEMA = 1
 """Version of the event's form; a reader refuses one it does not know."""
 GENESIS = "0" * 64
 """`prev` of the first line of a file."""
-MAX_LINE_BYTES = 262_144
+MAX_LINE_BYTES = 524_288
 """A canonical line is never longer than this: the clipping of fields sees to it (tested)."""
 
 # What every line has. `pid` and `uid` are what the kernel says of the sender (SO_PEERCRED).

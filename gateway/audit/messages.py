@@ -152,7 +152,10 @@ declare(
             ja="イベントがありません。開始の途中で記録係が終了しました",
         ),
         "audit-foreign-file": Message(en="not an audit file; ignored", ja="監査ログではないため無視しました"),
-        "audit-empty": Message(en="no audit files here", ja="監査ログのファイルがありません"),
+        "audit-empty": Message(
+            en="no audit files here: there never were any, or all were taken away",
+            ja="監査ログのファイルがありません。まだ一度も記録されていないか、すべて取り除かれています",
+        ),
         "audit-anchor-file-missing": Message(
             en="the anchor names boot {boot}, whose file is not here",
             ja="控えにある起動 {boot} のファイルがありません",

@@ -57,6 +57,7 @@ class Recorder:
         self._senders: set[_Sender] = set()
         self._unsynced = 0
         self._closing = False
+        self._path: Path | None = None
         self._dirty, self._urgent = asyncio.Event(), asyncio.Event()
         self._server: asyncio.Server | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -69,6 +70,7 @@ class Recorder:
             BackendError: the path is taken by a living process, or cannot be bound.
         """
         listener = _listen(path)
+        self._path = path
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Sender(self), sock=listener)
         self._syncing = asyncio.create_task(self._keep_synced())
@@ -92,6 +94,8 @@ class Recorder:
             self._urgent.set()
             await self._syncing
         self._let_go("audit-recorder-stopped")
+        if self._path is not None:
+            _remove(self._path)
         await asyncio.to_thread(self._log.close, reason)
         if not self._ended.done():
             self._ended.set_result(None)
@@ -284,7 +288,6 @@ async def serve(
         await _first(stop.wait(), recorder.wait())
     finally:
         await recorder.close()
-        _remove(path)
 
 
 async def _first(*waits: Coroutine[None, None, object]) -> None:

@@ -93,7 +93,7 @@ def verify(directory: Path, *, anchor: Head | None = None) -> Report:
     if anchor is not None:
         findings += _anchored(read, anchor)
     if not files:
-        findings.append(Finding(code="audit-empty", file=str(directory), severity="notice"))
+        findings.append(Finding(code="audit-empty", file=str(directory)))
     return Report(
         files=len(files),
         events=sum(found.events for found in read),
