@@ -58,6 +58,12 @@ table inet masugata_probe {
     }
 }
 """
+LAY_A_LINK = """
+mount -t tmpfs tmpfs /run
+mkdir /run/netns
+ip netns add mg
+ip link add mg0 type veth peer name mg1 netns mg
+"""
 LOOSE = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
 
 # switch of the host → the value that forbids user namespaces, and the line that lifts it
@@ -130,12 +136,7 @@ TRIALS = (
     # A veth link into a named namespace, as the lab lays one for every host of the city.
     Trial(
         "links",
-        (
-            "sh",
-            "-ec",
-            "mount -t tmpfs tmpfs /run; mkdir /run/netns; ip netns add mg; "
-            "ip link add mg0 type veth peer name mg1 netns mg",
-        ),
+        ("sh", "-ec", LAY_A_LINK),
         "veth",
     ),
     Trial("packet-filter", ("nft", "-f", "-"), "nf_tables", RULESET),
@@ -147,7 +148,7 @@ TRIALS = (
 def network(host: Host) -> Iterable[Finding]:
     """Make a namespace; where that works, try in fresh ones what lab and gateway do in theirs."""
     refusal = host.run([*USER_NAMESPACE, "true"])
-    entry = USER_NAMESPACE
+    entry: tuple[str, ...] = USER_NAMESPACE
     if not refusal.ok and host.is_root():
         entry = NAMESPACE
         refusal = host.run([*NAMESPACE, "true"])
