@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from zones.messages import Message, declare
 
-_RELEASE_EN = "the mail is in quarantine; ask the sender to send it in another form, or the administrator to look at it"
+_RELEASE_EN = (
+    "the mail is in quarantine; ask the sender to send it in another form, or the administrator to look at it"
+)
 _RELEASE_JA = "メールは隔離されています。送信者に別の形式での再送を依頼するか、管理者に確認を依頼してください"
 
 
@@ -15,7 +17,8 @@ def _refusal(en: str, ja: str) -> Message:
 _REFUSALS = {
     "mail-unreadable": _refusal("the mail cannot be read ({detail})", "メールを読み取れません({detail})"),
     "mail-malformed-structure": _refusal(
-        "the parts of the mail cannot be told apart ({detail})", "メールの各パートの区切りが判別できません({detail})"
+        "the parts of the mail cannot be told apart ({detail})",
+        "メールの各パートの区切りが判別できません({detail})",
     ),
     "mail-conflicting-structure": _refusal(
         "mail programs would read the parts of this mail differently ({detail})",
@@ -44,7 +47,9 @@ _REFUSALS = {
 }
 
 _ISOLATION = {
-    "worker-unknown-kind": Message(en="no sanitizer is registered for '{kind}'", ja="'{kind}' の無害化処理は登録されていません"),
+    "worker-unknown-kind": Message(
+        en="no sanitizer is registered for '{kind}'", ja="'{kind}' の無害化処理は登録されていません"
+    ),
     "worker-start-failed": Message(
         en="the isolated worker could not be started: {detail}",
         ja="隔離ワーカーを起動できません: {detail}",
@@ -57,7 +62,9 @@ _ISOLATION = {
         hint_en="allow seccomp filters (and, if possible, user namespaces) for this service, then start it again",
         hint_ja="このサービスに seccomp(可能ならユーザー名前空間も)を許可してから再起動してください",
     ),
-    "worker-died": Message(en="a worker died while reading the input", ja="入力の読み取り中にワーカーが異常終了しました"),
+    "worker-died": Message(
+        en="a worker died while reading the input", ja="入力の読み取り中にワーカーが異常終了しました"
+    ),
     "worker-timed-out": Message(
         en="a worker did not finish within {seconds} s", ja="ワーカーが {seconds} 秒以内に終わりませんでした"
     ),
@@ -69,12 +76,15 @@ _ISOLATION = {
         ja="ワーカーの回答が検査を通りませんでした({detail})",
     ),
     "worker-input": Message(
-        en="the input for the worker cannot be opened: {detail}", ja="ワーカーに渡す入力を開けません: {detail}"
+        en="the input for the worker cannot be opened: {detail}",
+        ja="ワーカーに渡す入力を開けません: {detail}",
     ),
 }
 
 _MARKS = {
-    "mail-mark-link-mismatch": Message(en="the link leads elsewhere than its text says", ja="表示と異なるリンク先です"),
+    "mail-mark-link-mismatch": Message(
+        en="the link leads elsewhere than its text says", ja="表示と異なるリンク先です"
+    ),
     "mail-mark-inert-link": Message(en="link of kind '{kind}' removed", ja="リンク({kind})を除去しました"),
     "mail-mark-idn-link": Message(en="also written {other}", ja="別表記 {other}"),
     "mail-mark-embedded": Message(en="a file stood here", ja="ここにあったファイルを除去しました"),
@@ -106,7 +116,9 @@ _FOOTER = {
         en="This mail was written anew as plain text. The original was not forwarded.",
         ja="このメールはテキストとして新しく書き直したものです。原本は転送していません。",
     ),
-    "mail-footer-removed": Message(en="removed attachments and files: {count}", ja="取り除いた添付・ファイル: {count} 件"),
+    "mail-footer-removed": Message(
+        en="removed attachments and files: {count}", ja="取り除いた添付・ファイル: {count} 件"
+    ),
     "mail-footer-more": Message(en="and {count} more", ja="ほか {count} 件"),
     "mail-footer-unnamed": Message(en="(no name)", ja="(名前なし)"),
     "mail-footer-size": Message(en="{size} bytes", ja="{size} バイト"),
@@ -120,9 +132,12 @@ _FOOTER = {
 _NOTES = {
     "mail-note-controls": Message(en="control characters removed: {count}", ja="制御文字を除去: {count} 個"),
     "mail-note-bidi": Message(
-        en="characters that reverse the writing direction removed: {count}", ja="書字方向を変える文字を除去: {count} 個"
+        en="characters that reverse the writing direction removed: {count}",
+        ja="書字方向を変える文字を除去: {count} 個",
     ),
-    "mail-note-invisible": Message(en="invisible characters removed: {count}", ja="見えない文字を除去: {count} 個"),
+    "mail-note-invisible": Message(
+        en="invisible characters removed: {count}", ja="見えない文字を除去: {count} 個"
+    ),
     "mail-note-unreadable-characters": Message(
         en="characters that are none replaced: {count}", ja="文字でない符号を置換: {count} 個"
     ),
@@ -133,7 +148,9 @@ _NOTES = {
         en="lines imitating this record, marked as quoted: {count}",
         ja="この記録に似せた行を引用として表示: {count} 行",
     ),
-    "mail-note-long-lines": Message(en="over-long lines broken: {count}", ja="長すぎる行を折り返し: {count} 行"),
+    "mail-note-long-lines": Message(
+        en="over-long lines broken: {count}", ja="長すぎる行を折り返し: {count} 行"
+    ),
     "mail-note-shortened": Message(
         en="over-long names or headers shortened: {count}", ja="長すぎる名前・ヘッダーを短縮: {count} 件"
     ),
@@ -164,9 +181,12 @@ _NOTES = {
         en="characters of hidden text left out: {count}", ja="画面に表示されない隠し文字を除外: {count} 文字"
     ),
     "mail-note-active": Message(
-        en="frames, forms, drawings, media removed: {count}", ja="フレーム・フォーム・図形・動画等を除去: {count} 件"
+        en="frames, forms, drawings, media removed: {count}",
+        ja="フレーム・フォーム・図形・動画等を除去: {count} 件",
     ),
-    "mail-note-embedded-images": Message(en="embedded images left out: {count}", ja="埋め込み画像を除外: {count} 件"),
+    "mail-note-embedded-images": Message(
+        en="embedded images left out: {count}", ja="埋め込み画像を除外: {count} 件"
+    ),
     "mail-note-remote-images": Message(
         en="images that would have been fetched from elsewhere left out: {count}",
         ja="外部から読み込まれる画像を除外: {count} 件",
@@ -176,7 +196,8 @@ _NOTES = {
         ja="コンテナに許されない転送符号化の指定: {count} 件",
     ),
     "mail-note-bad-content-type": Message(
-        en="unreadable content types, read as text: {count}", ja="不正なContent-Typeをテキストとして処理: {count} 件"
+        en="unreadable content types, read as text: {count}",
+        ja="不正なContent-Typeをテキストとして処理: {count} 件",
     ),
     "mail-note-unknown-encoding": Message(
         en="unknown transfer encoding ({detail}): {count}", ja="不明な転送符号化({detail}): {count} 件"
@@ -189,7 +210,8 @@ _NOTES = {
         en="characters that could not be read: {count}", ja="読み取れない文字: {count} 個"
     ),
     "mail-note-alternative-differs": Message(
-        en="the text and the HTML of this mail differ; both are shown", ja="テキスト版とHTML版の内容が異なるため両方を表示"
+        en="the text and the HTML of this mail differ; both are shown",
+        ja="テキスト版とHTML版の内容が異なるため両方を表示",
     ),
     "mail-note-signature": Message(
         en="a digital signature was removed and no longer protects this text: {count}",
@@ -202,7 +224,8 @@ _NOTES = {
         en="addresses that cannot be written left out: {count}", ja="書式が不正なアドレスを除外: {count} 件"
     ),
     "mail-note-sender": Message(
-        en="the sender's address cannot be written; see the name", ja="差出人アドレスの書式が不正です(表示名を参照)"
+        en="no usable sender's address; see the name if there is one",
+        ja="差出人アドレスがないか、書式が不正です(表示名があれば参照)",
     ),
     "mail-note-sender-mismatch": Message(
         en="the sender's name shows another address", ja="差出人の表示名に別のアドレスが含まれています"

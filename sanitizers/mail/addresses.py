@@ -27,10 +27,12 @@ _TOKEN = re.compile(
     rb'|(?P<text>[^\x1b"(<,;:]++|.)',
     re.DOTALL,
 )
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT_EDGE = re.compile(rb"[()\\]")
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*", re.ASCII)
 _LOOSE_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}", re.ASCII)
-_DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?)*", re.ASCII)
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]", re.ASCII)
 _ADDRESS_IN_NAME = re.compile(r"[\w.+\-]{1,64}@((?:[\w\-]{1,63}\.)+[A-Za-z]{2,})")
 
@@ -95,7 +97,7 @@ class _Entry:
             self.angle = raw
             return
         self.bare += raw
-        self.phrase += re.sub(rb"\\(.)", rb"\1", raw.strip(b'"'), flags=re.DOTALL) if kind == "quoted" else raw
+        self.phrase += _QUOTED_PAIR.sub(rb"\1", raw.strip(b'"')) if kind == "quoted" else raw
 
 
 def _comment_end(untrusted: bytes, at: int) -> int:

@@ -8,11 +8,13 @@ readers never see, so its bytes are shown as the ASCII they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sanitizers.mail.jis import REPLACEMENT, decode_eucjp, decode_iso2022jp, level_one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SAMPLE_CHARACTERS = 4_000
 _MAX_LABEL = 40
@@ -66,16 +68,24 @@ _ALIASES: dict[str, str] = {
     **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "cp1252", "ansi"), "windows-1252"),
     **dict.fromkeys(("iso-8859-9",), "windows-1254"),
     **dict.fromkeys(
-        ("iso2022jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-2004", "csiso2022jp", "jis")
-        + ("iso-2022-jp-ms", "cp50220", "cp50221", "cp50222", "x-iso-2022-jp", "iso_2022-jp", "iso2022-jp"),
+        (
+            *(f"iso-2022-jp-{part}" for part in ("1", "2", "3", "2004", "ms")),
+            *("iso2022jp", "iso2022-jp", "iso_2022-jp", "x-iso-2022-jp", "csiso2022jp", "jis"),
+            *("cp50220", "cp50221", "cp50222"),
+        ),
         "iso-2022-jp",
     ),
     **dict.fromkeys(
-        ("shift_jis", "shift-jis", "shiftjis", "sjis", "x-sjis", "x-shift-jis", "ms_kanji", "ms932", "cp932")
-        + ("csshiftjis", "cswindows31j", "windows-932", "s-jis"),
+        (
+            *("shift_jis", "shift-jis", "shiftjis", "sjis", "s-jis", "x-sjis", "x-shift-jis", "csshiftjis"),
+            *("ms_kanji", "ms932", "cp932", "windows-932", "cswindows31j"),
+        ),
         "windows-31j",
     ),
-    **dict.fromkeys(("eucjp", "euc_jp", "x-euc-jp", "x-euc", "ujis", "eucjp-ms", "cp51932", "cseucpkdfmtjapanese"), "euc-jp"),
+    **dict.fromkeys(
+        ("eucjp", "euc_jp", "x-euc-jp", "x-euc", "ujis", "eucjp-ms", "cp51932", "cseucpkdfmtjapanese"),
+        "euc-jp",
+    ),
     **dict.fromkeys(("gb2312", "gbk", "cp936", "x-gbk", "gb_2312-80", "euc-cn", "csgb2312"), "gb18030"),
     **dict.fromkeys(("big5-hkscs", "cp950", "big5-eten", "x-big5", "csbig5"), "big5"),
     **dict.fromkeys(("ks_c_5601-1987", "cp949", "uhc", "ksc5601", "windows-949", "euckr"), "euc-kr"),
@@ -144,7 +154,8 @@ def _decode_jis(untrusted: bytes, charset: str) -> Decoded:
 def _decode_eight_bit(untrusted: bytes, charset: str) -> Decoded:
     declared = _read(untrusted, charset, Confidence.DECLARED) if charset and charset != "us-ascii" else None
     if _valid_utf8(untrusted):
-        as_utf8 = _read(untrusted, "utf-8", Confidence.DECLARED if charset == "utf-8" else Confidence.DETECTED)
+        confidence = Confidence.DECLARED if charset == "utf-8" else Confidence.DETECTED
+        as_utf8 = _read(untrusted, "utf-8", confidence)
         if declared is None or declared.replaced or _likeness(as_utf8.text) >= _likeness(declared.text):
             return as_utf8
     if declared is not None and not declared.replaced:
@@ -185,5 +196,6 @@ def _points(character: str) -> int:
 
 
 def _likeness(text: str) -> float:
-    foreign = [character for character in text[: _SAMPLE_CHARACTERS * 8] if character > "\x7f"][:_SAMPLE_CHARACTERS]
+    sample = text[: _SAMPLE_CHARACTERS * 8]
+    foreign = [character for character in sample if character > "\x7f"][:_SAMPLE_CHARACTERS]
     return sum(map(_points, foreign)) / len(foreign) if foreign else 0.0

@@ -21,7 +21,10 @@ MAX_LINE_BYTES = 998  # RFC 5322 section 2.1.1, without the CRLF
 _NEWLINES = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Zero width and filler characters, soft hyphen, annotations, invisible operators, tag characters.
-_INVISIBLE = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+)
 # A joiner stays where it builds one emoji or an Indic or Arabic letter; a variation selector where it
 # names the form of a kanji (the 辻󠄀 and 葛󠄀 of people's names) or of an emoji.
 _LOST_JOINER = "(?<![\u0600-\u07ff\u0900-\u0dff\ufe0f\U0001f000-\U0001faff\u2600-\u27bf])[\u200c\u200d]"
@@ -44,7 +47,7 @@ _MAX_IMITATION_LOOK = 400
 
 
 def clean_text(untrusted: str, ledger: Ledger) -> str:
-    """Return lines ending in LF without control, directional or invisible characters; each kind is counted."""
+    """Return lines ending in LF, without control, directional or invisible characters; all are counted."""
     text = _NEWLINES.sub("\n", untrusted)
     for code, pattern, plain in _RULES[:1] if text.isascii() else _RULES:
         text, count = pattern.subn(plain, text)

@@ -98,8 +98,8 @@ class Composer:
     def _alternative(self, part: Part) -> str:
         """Return the plain text; beside it whatever says something else (threat: one shown, one scanned)."""
         texts = [(child, self.text_of(child)) for child in part.children]
-        plain = next((text for child, text in texts if child.media_type == "text/plain" and text.strip()), None)
-        if plain is None:
+        plain = next((text for child, text in texts if child.media_type == "text/plain" and text.strip()), "")
+        if not plain:
             return "\n\n".join(text for _, text in texts if text.strip())
         out = [plain]
         for child, text in texts:
@@ -115,8 +115,8 @@ class Composer:
     def _related(self, part: Part) -> str:
         # RFC 2387: the root is the part named by `start`, or the first; the others are its pictures.
         start = part.content_type.first("start").strip("<> ")
-        roots = [child for child in part.children if start and child.header("content-id").decode("latin-1").strip("<> ") == start]
-        return self._first_then_rest(part, roots[0] if roots else None)
+        named = (child for child in part.children if start and _content_id(child) == start)
+        return self._first_then_rest(part, next(named, None))
 
     def _signed(self, part: Part) -> str:
         self.ledger.note("mail-note-signature")
@@ -130,8 +130,10 @@ class Composer:
         return "\n\n".join(filter(None, (self.text_of(root), *rest)))
 
     def _message(self, part: Part) -> str:
+        if not part.children:
+            return self._listed(part)
         quoted = [self._quoted_message(child) for child in part.children]
-        return "\n\n".join([self.ledger.voice.mark("mail-mark-message"), *quoted]) if quoted else self._listed(part)
+        return "\n\n".join([self.ledger.voice.mark("mail-mark-message"), *quoted])
 
     def _quoted_message(self, message: Part) -> str:
         lines = [f"{label}: {text}" for label, text in self._shown_headers(message)]
@@ -140,21 +142,17 @@ class Composer:
 
     def _shown_headers(self, message: Part) -> list[tuple[str, str]]:
         found = ((name, message.header(name)) for name in _QUOTED_HEADERS)
-        return [
-            (name.capitalize(), clean_line(decode_words(value, self.ledger, name), self.ledger, _MAX_HEADER_CHARACTERS))
-            for name, value in found
-            if value
-        ]
+        return [(name.capitalize(), self._header_text(name, value)) for name, value in found if value]
+
+    def _header_text(self, name: str, value: bytes) -> str:
+        return clean_line(decode_words(value, self.ledger, name), self.ledger, _MAX_HEADER_CHARACTERS)
 
     def _report(self, part: Part) -> str:
         """Return the fields of a delivery status or disposition notification (RFC 3464, RFC 8098)."""
         groups = []
         for child in part.children:
-            fields = [
-                f"{name}: {clean_line(decode_words(value, self.ledger, name), self.ledger, _MAX_HEADER_CHARACTERS)}"
-                for name, value in child.headers
-            ]
-            rest = clean_text(decode_text(child.content).text, self.ledger).strip() if not child.children else ""
+            fields = [f"{name}: {self._header_text(name, value)}" for name, value in child.headers]
+            rest = clean_text(decode_text(child.content).text, self.ledger).strip()
             groups.append("\n".join(filter(None, (*fields, rest))))
         return "\n\n".join(filter(None, groups))
 
@@ -187,7 +185,8 @@ class Composer:
 
     def _safe_name(self, names: tuple[str, ...]) -> str:
         # Where readings differ, the most dangerous one counts: some reader will choose it.
-        chosen = next((name for name in names if _DANGEROUS.search(name.rstrip(". "))), names[0] if names else "")
+        dangerous = (name for name in names if _DANGEROUS.search(name.rstrip(". ")))
+        chosen = next(dangerous, next(iter(names), ""))
         line = clean_line(chosen, self.ledger, 10_000).replace("/", "_").replace("\\", "_")
         if len(line) <= MAX_NAME_CHARACTERS:
             return line
@@ -201,13 +200,24 @@ def _refuse_encrypted_attachment(part: Part) -> None:
         raise Unreadable("mail-encrypted", detail=part.media_type)
 
 
+def _content_id(part: Part) -> str:
+    return part.header("content-id").decode("latin-1").strip("<> ")
+
+
 def _all_content(part: Part) -> list[bytes]:
     return [part.content, *(content for child in part.children for content in _all_content(child))]
 
 
 # An opaque signature (smime-type=signed-data) wraps the whole text in DER: unread, it is as closed as a
 # cipher, and refused like one.
-_ENCRYPTED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted", "application/pgp-encrypted"})
+_ENCRYPTED = frozenset(
+    {
+        "application/pkcs7-mime",
+        "application/x-pkcs7-mime",
+        "application/pgp-encrypted",
+        "multipart/encrypted",
+    }
+)
 _RENDER: Mapping[str, Callable[[Composer, Part], str]] = {
     "text/plain": Composer._plain,
     "text/html": Composer._html,

@@ -43,5 +43,7 @@ def _entry(number: int, removed: Removed, ledger: Ledger) -> list[str]:
 
 
 def _charsets(ledger: Ledger) -> list[str]:
-    unsure = sorted({reading.used for reading in ledger.charsets if reading.confidence in {"guessed", "damaged"}})
-    return [f"- {ledger.voice.say('mail-footer-charset', charset=', '.join(unsure))}"] if unsure else []
+    unsure = {reading.used for reading in ledger.charsets if reading.confidence in {"guessed", "damaged"}}
+    if not unsure:
+        return []
+    return [f"- {ledger.voice.say('mail-footer-charset', charset=', '.join(sorted(unsure)))}"]

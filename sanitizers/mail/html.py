@@ -25,16 +25,71 @@ if TYPE_CHECKING:
 
 _Attributes = dict[str, str | None]
 
-_DROPPED = frozenset("script style title head template noembed noframes datalist rp".split())
-# Parts that act or load by themselves; their fallback text, if any, is shown.
-_ACTIVE = frozenset("iframe object embed applet video audio svg math canvas form".split())
-_BLOCKS = frozenset(
-    "address article aside center details dd dir div dl dt fieldset figcaption figure footer form header"
-    " legend li main nav section summary table tbody thead tfoot tr caption option body html".split()
+_DROPPED = frozenset(
+    {"script", "style", "title", "head", "template", "noembed", "noframes", "datalist", "rp"}
 )
-_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol menu pre listing xmp blockquote table dl hr".split())
+# Parts that act or load by themselves; their fallback text, if any, is shown.
+_ACTIVE = frozenset(
+    {"iframe", "object", "embed", "applet", "video", "audio", "svg", "math", "canvas", "form"}
+)
+_BLOCKS = frozenset(
+    {
+        "address",
+        "article",
+        "aside",
+        "center",
+        "details",
+        "dd",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "legend",
+        "li",
+        "main",
+        "nav",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "thead",
+        "tfoot",
+        "tr",
+        "caption",
+        "option",
+        "body",
+        "html",
+    }
+)
+_PARAGRAPHS = frozenset(
+    {
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "menu",
+        "pre",
+        "listing",
+        "xmp",
+        "blockquote",
+        "table",
+        "dl",
+        "hr",
+    }
+)
 _LISTS = frozenset({"ul", "ol", "menu"})
-_PREFORMATTED = frozenset("pre listing xmp textarea".split())
+_PREFORMATTED = frozenset({"pre", "listing", "xmp", "textarea"})
 _ALT_CHARACTERS = 200
 
 
@@ -98,7 +153,9 @@ class _Walk:
     def _text(self, untrusted: str) -> None:
         top = self._open[-1]
         if top.dropped:
-            self.counts["mail-note-script"] += 1 if untrusted.strip() and top.tag in {"script", "style"} else 0
+            self.counts["mail-note-script"] += (
+                1 if untrusted.strip() and top.tag in {"script", "style"} else 0
+            )
             return
         if top.look.unseen:
             self.counts["mail-note-hidden"] += len("".join(untrusted.split()))
@@ -173,8 +230,9 @@ class _Walk:
         return lambda: _ignore(self._numbers.pop())
 
     def _ordered(self, attributes: _Attributes) -> Callable[[], None]:
-        start = attributes.get("start") or "1"
-        return self._list(attributes, number=int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1)
+        start = attributes.get("start") or ""
+        is_number = start.isascii() and start.isdigit() and len(start) < 6
+        return self._list(attributes, number=int(start) if is_number else 1)
 
     def _unordered(self, attributes: _Attributes) -> Callable[[], None]:
         return self._list(attributes, number=None)

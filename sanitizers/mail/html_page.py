@@ -98,7 +98,8 @@ class Page:
             elif leading_space or self._space_wanted:
                 self._line.append(" ")
         elif self._blank_levels >= 0:
-            self._lines.append("".join(self._prefixes[: min(self._blank_levels, _MAX_PREFIX_LEVELS)]).rstrip())
+            levels = min(self._blank_levels, _MAX_PREFIX_LEVELS)
+            self._lines.append("".join(self._prefixes[:levels]).rstrip())
             self._blank_levels = -1
         self._cell_wanted = self._space_wanted = False
 

@@ -32,13 +32,71 @@ _TOKEN = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _OPENING = re.compile(r"<([A-Za-z][^\s/>]{0,30})")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    }
+)
 # Elements that close their like by themselves: they nest only through others, which are counted.
-_SELF_CLOSING = frozenset("p li dt dd option tr td th tbody thead tfoot colgroup caption body html head".split())
+_SELF_CLOSING = frozenset(
+    {
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "option",
+        "tr",
+        "td",
+        "th",
+        "tbody",
+        "thead",
+        "tfoot",
+        "colgroup",
+        "caption",
+        "body",
+        "html",
+        "head",
+    }
+)
 _UNCOUNTED = _VOID | _SELF_CLOSING
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
-_BREAKING = frozenset("br p div tr li h1 h2 h3 h4 h5 h6 table blockquote hr dt dd pre".split())
-_UNSHOWN_RAW = frozenset("script style title iframe noembed noframes".split())
+_FORMATTING = frozenset(
+    {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
+)
+_BREAKING = frozenset(
+    {
+        "br",
+        "p",
+        "div",
+        "tr",
+        "li",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "table",
+        "blockquote",
+        "hr",
+        "dt",
+        "dd",
+        "pre",
+    }
+)
+_UNSHOWN_RAW = frozenset({"script", "style", "title", "iframe", "noembed", "noframes"})
 
 
 class Shape(NamedTuple):
@@ -84,7 +142,7 @@ def flat_text(markup: str) -> str:
         if match["raw"] and match["rawname"].lower() not in _UNSHOWN_RAW:
             out.append(re.sub(r"<[^>]*+>?", " ", match[0]))
         elif match["name"]:
-            out.append("\n" if match["name"].lower() in _BREAKING else " " if match["name"].lower() == "td" else "")
+            out.append("\n" if match["name"].lower() in _BREAKING else " ")
     out.append(markup[end:])
     text = html.unescape("".join(out))
     lines = (" ".join(line.split()) for line in text.split("\n"))

@@ -15,7 +15,9 @@ REPLACEMENT = "\ufffd"
 
 # Escape sequences that select a character set (ISO 2022; RFC 1468, RFC 2237, JIS X 0213).
 _ESCAPE = re.compile(rb"\x1b(\$\([@BDOPQ]|\$[@B]|\([BJHI])")
-_PAIRS = re.compile(rb"(?P<pairs>(?:[\x21-\x7e][\x21-\x7e])+)|(?P<control>[\x00-\x20\x7f]+)|(?P<odd>.)", re.DOTALL)
+_PAIRS = re.compile(
+    rb"(?P<pairs>(?:[\x21-\x7e][\x21-\x7e])+)|(?P<control>[\x00-\x20\x7f]+)|(?P<odd>.)", re.DOTALL
+)
 _LINE_END = re.compile(rb"[\r\n]")
 _EUC = re.compile(
     rb"(?P<pairs>(?:[\xa1-\xfe][\xa1-\xfe])+)"
@@ -38,7 +40,10 @@ class _Places(dict[int, str]):
 
 @cache
 def places() -> dict[int, str]:
-    """Return the character at each place of JIS X 0208 with the NEC and IBM rows: (row + 0x20) << 8 | cell."""
+    """Return the character at each place of JIS X 0208, NEC and IBM rows included.
+
+    A place is `(row + 0x20) << 8 | (cell + 0x20)`; an empty one gives U+FFFD.
+    """
     table = _Places()
     for high in range(0x21, 0x7F):
         for low in range(0x21, 0x7F):

@@ -18,7 +18,10 @@ _MAX_SHOWN = 300
 _WWW = re.compile(r"(?<![\w.\[])([wW]{3}\d{0,3})\.(?=[\w\-])")
 # Outlook makes a link of \\server\share, and opening it sends the user's credentials there.
 _UNC = re.compile(r"(?<![\\\]])\\\\(?=[\w\-.]+[\\@])")
-_SHOWN_HOST = re.compile(r"(?:[a-z][a-z0-9+.\-]*://|//)?(?:[^\s/@]*@)?((?:[\w\-]+\.)+[^\W\d_]{2,})(?::\d+)?(?=[/?#\s]|$)", re.IGNORECASE)
+_SHOWN_HOST = re.compile(
+    r"(?:[a-z][a-z0-9+.\-]*://|//)?(?:[^\s/@]*@)?((?:[\w\-]+\.)+[^\W\d_]{2,})(?::\d+)?(?=[/?#\s]|$)",
+    re.IGNORECASE,
+)
 _WEB = frozenset({"http", "https", "ftp"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 
@@ -83,7 +86,7 @@ def _web_link(shown: str, target: str, ledger: Ledger) -> str:
 
 
 def other_spelling(host: str) -> str:
-    """Return the Unicode form of an `xn--` host or the `xn--` form of a Unicode one; empty for plain hosts."""
+    """Return the Unicode form of an `xn--` host, the `xn--` form of a Unicode one, or "" for a plain one."""
     if len(host) > 253:
         return ""
     try:

@@ -64,7 +64,9 @@ class MailOptions:
         if unknown:
             raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
         limits = values.pop("limits", {})
-        if not isinstance(limits, Mapping) or not all(type(limit) is int and limit >= 0 for limit in limits.values()):
+        if not isinstance(limits, Mapping) or any(
+            type(limit) is not int or limit < 0 for limit in limits.values()
+        ):
             raise ValueError("limits are whole numbers by name")
         if not all(isinstance(value, str) for value in values.values()) or "received_at" not in values:
             raise ValueError("options are text, and received_at is among them")

@@ -79,7 +79,8 @@ def _parameters(rest: bytes) -> Iterator[tuple[str, bytes]]:
             at = _next_semicolon(rest, at)
             continue
         count += 1
-        value, at = _quoted(rest, match.end()) if rest[match.end() : match.end() + 1] == b'"' else _bare(rest, match.end())
+        read = _quoted if rest[match.end() : match.end() + 1] == b'"' else _bare
+        value, at = read(rest, match.end())
         yield match[1].decode("latin-1").lower(), value
 
 
@@ -104,9 +105,9 @@ def _bare(rest: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _quoted(rest: bytes, at: int) -> tuple[bytes, int]:
-    """Return the value of a quoted string and where it ends.
+    r"""Return the value of a quoted string and where it ends.
 
-    A `"` or `\\` may be the second half of a kanji: in raw ISO-2022-JP between its escapes, in raw
+    A `"` or `\` may be the second half of a kanji: in raw ISO-2022-JP between its escapes, in raw
     Shift_JIS (表 is 0x95 0x5C) after a lead byte.
     """
     out = bytearray()

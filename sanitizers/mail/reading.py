@@ -25,6 +25,13 @@ from zones.errors import LimitExceeded, Unreadable
 if TYPE_CHECKING:
     from sanitizers.mail.limits import Ledger
 
+    _Message = Message[Any, Any]
+else:
+    _Message = Message  # generic for the type checker only
+
+RawHeaders = tuple[tuple[str, bytes], ...]
+"""Names in lower case, values unfolded."""
+
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r|\A\r?\n")
 _SINGLE = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "from", "sender"})
 # Header names some readers understand and others do not: `Content-Type : …`, `Content-Type (x): …`.
@@ -34,7 +41,9 @@ _REFUSED_DEFECTS = {
     "StartBoundaryNotFoundDefect": "mail-malformed-structure",
     "MultipartInvariantViolationDefect": "mail-malformed-structure",
 }
-_PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"})
+_PLAIN_ENCODINGS = frozenset(
+    {"", "7bit", "8bit", "binary", "7-bit", "8-bit", "7bits", "8bits", "7 bit", "8 bit", "none"}
+)
 _UU_ENCODINGS = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 
 
@@ -45,7 +54,7 @@ class Part:
     media_type: str
     content_type: Parameterised
     disposition: Parameterised
-    headers: tuple[tuple[str, bytes], ...]
+    headers: RawHeaders
     content: bytes
     children: tuple[Part, ...]
     is_decoded: bool = True
@@ -90,7 +99,7 @@ def _check_lines(block: bytes, ledger: Ledger) -> None:
 
 
 def _parse(untrusted: bytes, ledger: Ledger) -> Message[Any, Any]:
-    class Counted(Message):  # type: ignore[type-arg]
+    class Counted(_Message):
         """A part that counts itself as it is made: 100,000 of them are never built."""
 
         depth = 0
@@ -110,7 +119,7 @@ def _parse(untrusted: bytes, ledger: Ledger) -> Message[Any, Any]:
         raise Unreadable("mail-unreadable", detail=type(error).__name__) from error
 
 
-def _part(message: Message[Any, Any], inherited: bytes, boundaries: tuple[str, ...], ledger: Ledger) -> Part:
+def _part(message: _Message, inherited: bytes, boundaries: tuple[str, ...], ledger: Ledger) -> Part:
     headers = _headers(message, ledger)
     content_type = parse_parameterised(_first(headers, "content-type") or inherited, ledger, "content-type")
     kind = _media_type(content_type, ledger)
@@ -118,7 +127,8 @@ def _part(message: Message[Any, Any], inherited: bytes, boundaries: tuple[str, .
     children: tuple[Part, ...] = ()
     content, is_decoded = b"", True
     if message.is_multipart():
-        children = _children(message, kind, content_type, boundaries, headers, ledger)
+        _refuse_ambiguous_container(kind, headers, ledger)
+        children = _children(message, content_type, boundaries, ledger)
     else:
         content, is_decoded = _content(message, headers, ledger)
         if kind.startswith("multipart/") and content.strip():
@@ -126,7 +136,7 @@ def _part(message: Message[Any, Any], inherited: bytes, boundaries: tuple[str, .
     return Part(
         media_type=kind,
         content_type=content_type,
-        disposition=parse_parameterised(_first(headers, "content-disposition"), ledger, "content-disposition"),
+        disposition=parse_parameterised(_first(headers, "content-disposition"), ledger, "disposition"),
         headers=headers,
         content=content,
         children=children,
@@ -134,40 +144,39 @@ def _part(message: Message[Any, Any], inherited: bytes, boundaries: tuple[str, .
     )
 
 
-def _children(
-    message: Message[Any, Any],
-    kind: str,
-    content_type: Parameterised,
-    boundaries: tuple[str, ...],
-    headers: tuple[tuple[str, bytes], ...],
-    ledger: Ledger,
-) -> tuple[Part, ...]:
+def _refuse_ambiguous_container(kind: str, headers: RawHeaders, ledger: Ledger) -> None:
     if not kind.startswith(("multipart/", "message/")):
         raise Unreadable("mail-conflicting-structure", detail=kind)
     encoding = _encoding(headers)
-    if encoding not in _PLAIN_ENCODINGS:
-        # RFC 2045 section 6.4 forbids it; some readers decode, some do not, and see different parts.
-        if encoding != "quoted-printable":
-            raise Unreadable("mail-conflicting-structure", detail=f"{kind} {encoding}")
-        ledger.note("mail-note-encoded-multipart")
-    if kind.startswith("multipart/"):
+    if encoding in _PLAIN_ENCODINGS:
+        return
+    # RFC 2045 section 6.4 forbids it; some readers decode, some do not, and see different parts.
+    if encoding != "quoted-printable":
+        raise Unreadable("mail-conflicting-structure", detail=f"{kind} {encoding}")
+    ledger.note("mail-note-encoded-multipart")
+
+
+def _children(
+    message: _Message, content_type: Parameterised, boundaries: tuple[str, ...], ledger: Ledger
+) -> tuple[Part, ...]:
+    if content_type.value.startswith("multipart/"):
         boundary = content_type.first("boundary").rstrip()
         if boundary in boundaries or boundary != _library_boundary(message):
             raise Unreadable("mail-conflicting-structure", detail="boundary")
         boundaries = (*boundaries, boundary)
-    inherited = b"message/rfc822" if kind == "multipart/digest" else b""
-    payload = message.get_payload()
-    return tuple(_part(child, inherited, boundaries, ledger) for child in payload if isinstance(child, Message))
+    inherited = b"message/rfc822" if content_type.value == "multipart/digest" else b""
+    parts = (child for child in message.get_payload() if isinstance(child, Message))
+    return tuple(_part(part, inherited, boundaries, ledger) for part in parts)
 
 
-def _library_boundary(message: Message[Any, Any]) -> str:
+def _library_boundary(message: _Message) -> str:
     try:
         return message.get_boundary("")
     except (ValueError, LookupError, TypeError, AttributeError):
         return ""
 
 
-def _headers(message: Message[Any, Any], ledger: Ledger) -> tuple[tuple[str, bytes], ...]:
+def _headers(message: _Message, ledger: Ledger) -> RawHeaders:
     raw: list[tuple[str, bytes]] = []
     block = 0
     for name, value in message.raw_items():
@@ -183,7 +192,7 @@ def _headers(message: Message[Any, Any], ledger: Ledger) -> tuple[tuple[str, byt
     return tuple(raw)
 
 
-def _first(headers: tuple[tuple[str, bytes], ...], name: str) -> bytes:
+def _first(headers: RawHeaders, name: str) -> bytes:
     return next((value for key, value in headers if key == name), b"")
 
 
@@ -196,7 +205,7 @@ def _media_type(content_type: Parameterised, ledger: Ledger) -> str:
     return kind or "text/plain"
 
 
-def _refuse_defects(message: Message[Any, Any], content_type: Parameterised, ledger: Ledger) -> None:
+def _refuse_defects(message: _Message, content_type: Parameterised, ledger: Ledger) -> None:
     for defect in message.defects:
         name = type(defect).__name__
         if name in _REFUSED_DEFECTS and not _is_empty(message):
@@ -209,18 +218,18 @@ def _refuse_defects(message: Message[Any, Any], content_type: Parameterised, led
         raise Unreadable("mail-conflicting-headers", detail="boundary")
 
 
-def _raw(message: Message[Any, Any]) -> bytes:
+def _raw(message: _Message) -> bytes:
     # With a transfer encoding still set, `decode` would apply the library's own idea of it.
     del message["content-transfer-encoding"]
     payload = message.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
-def _is_empty(message: Message[Any, Any]) -> bool:
+def _is_empty(message: _Message) -> bool:
     return not message.is_multipart() and not _raw(message).strip()
 
 
-def _beginning(message: Message[Any, Any]) -> str:
+def _beginning(message: _Message) -> str:
     while message.is_multipart():
         preamble = message.preamble
         if preamble:
@@ -232,11 +241,11 @@ def _beginning(message: Message[Any, Any]) -> str:
     return _raw(message)[:400].decode("latin-1")
 
 
-def _encoding(headers: tuple[tuple[str, bytes], ...]) -> str:
+def _encoding(headers: RawHeaders) -> str:
     return _first(headers, "content-transfer-encoding").decode("latin-1").partition(";")[0].strip().lower()
 
 
-def _content(message: Message[Any, Any], headers: tuple[tuple[str, bytes], ...], ledger: Ledger) -> tuple[bytes, bool]:
+def _content(message: _Message, headers: RawHeaders, ledger: Ledger) -> tuple[bytes, bool]:
     """Return the content and whether its transfer encoding was one we know."""
     encoding = _encoding(headers)
     raw = _raw(message)

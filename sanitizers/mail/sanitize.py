@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from platform import python_version
+from typing import TYPE_CHECKING
 
 from sanitizers.artefact import Artefact, Provenance, Refusal, Tool
 from sanitizers.mail.clean import limit_lines, quote_imitations
@@ -15,12 +16,14 @@ from sanitizers.mail.footer import footer
 from sanitizers.mail.headers import fallback_id, regenerate
 from sanitizers.mail.limits import Ledger
 from sanitizers.mail.links import defang
-from sanitizers.mail.options import MailOptions
 from sanitizers.mail.reading import read_mail
 from sanitizers.mail.verify import Unverified, verify_mail
 from sanitizers.mail.voice import Voice
 from sanitizers.mail.writer import write_mail
 from zones.errors import InputError
+
+if TYPE_CHECKING:
+    from sanitizers.mail.options import MailOptions
 
 KIND = "mail"
 MEDIA_TYPE = "message/rfc822"
@@ -46,9 +49,8 @@ def sanitize_mail(untrusted: bytes, options: MailOptions) -> Artefact | Refusal:
         return _refusal(error.code, detail, untrusted, source_sha256)
     except Unverified as error:
         return _refusal("mail-output-refused", str(error), untrusted, source_sha256)
-    return Artefact(
-        body=body, media_type=MEDIA_TYPE, provenance=_provenance(untrusted, body, options, source_sha256, ledger)
-    )
+    provenance = _provenance(untrusted, body, options, source_sha256, ledger)
+    return Artefact(body=body, media_type=MEDIA_TYPE, provenance=provenance)
 
 
 def _refusal(reason: str, detail: str, untrusted: bytes, source_sha256: str) -> Refusal:

@@ -12,6 +12,7 @@ import re
 _MAX_LINE = 998
 _FIELD = re.compile(rb"([A-Za-z-]{1,40}): ([\x20-\x7e]+(?:\r\n [\x20-\x7e]+)*)")
 _WORD = r"=\?utf-8\?B\?[A-Za-z0-9+/]{4,60}={0,2}\?="
+_PLAIN = r"(?:(?!=\?)[\x21-\x7e])+"
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LOCAL = rf"(?:{_DOT_ATOM}|\"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}\")"
 _DOMAIN = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?|\[[0-9A-Za-z:.]{3,60}\])"
@@ -32,7 +33,7 @@ _GRAMMAR: dict[str, tuple[re.Pattern[str], bool]] = {
     "Reply-To": (_MAILBOXES, False),
     "To": (_MAILBOXES, False),
     "Cc": (_MAILBOXES, False),
-    "Subject": (re.compile(rf"(?:(?!=\?)[\x21-\x7e])+(?: (?:(?!=\?)[\x21-\x7e])+)*|{_WORD}(?: {_WORD})*"), False),
+    "Subject": (re.compile(rf"{_PLAIN}(?: {_PLAIN})*|{_WORD}(?: {_WORD})*"), False),
     "Message-ID": (re.compile(_IDENTIFIER), True),
     "In-Reply-To": (re.compile(_IDENTIFIER), False),
     "References": (re.compile(rf"{_IDENTIFIER}(?: {_IDENTIFIER})*"), False),
@@ -43,9 +44,10 @@ _GRAMMAR: dict[str, tuple[re.Pattern[str], bool]] = {
     "X-Masugata-Provenance": (re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII), True),
 }
 _BASE64_LINES = re.compile(rb"(?:[A-Za-z0-9+/]{76}\r\n)*(?:[A-Za-z0-9+/]{2,75}={0,2}\r\n)?")
-# C0 but tab and LF, DEL, C1, line and paragraph separators, directional controls, byte order mark, non-characters.
+# C0 but tab and LF, DEL, C1; directional controls; separators, zero width, tags, non-characters.
 _FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\U000e0000-\U000e00ff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff"
+    "\U000e0000-\U000e00ff]"
 )
 _TITLE = re.compile(r"^〘(?:枡形|masugata) [^〙\n]*〙$", re.MULTILINE)
 _ENCODED = re.compile(_WORD)
