@@ -5,6 +5,7 @@ from __future__ import annotations
 import gateway.audit.messages
 import gateway.doctor.messages
 import gateway.kernel.wording
+import gateway.mail.messages
 import gateway.process.wording
 import gateway.replay.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)

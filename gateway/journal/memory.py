@@ -37,9 +37,7 @@ class MemoryJournal:
 
     async def lease(self, stage: Stage, *, kind: str, seconds: float, now: float) -> Job | None:
         """Return the oldest job due in this stage, leased to the caller, or None."""
-        due = [
-            job for job in self._jobs.values() if job.kind == kind and (_due(job, stage) or now + 1) <= now
-        ]
+        due = [job for job in self._jobs.values() if job.kind == kind and _is_due(job, stage, now)]
         if not due:
             return None
         # As in the tables: interrupted work first.
