@@ -19,6 +19,7 @@ class Unparsed(StrEnum):
 
     # Not ours to judge: never crosses a router, or we do not read it.
     ARP = "arp"
+    NEIGHBOURS = "neighbour-discovery"
     LLC = "llc"
     PPP_CONTROL = "ppp-control"
     MPLS = "mpls"
@@ -111,6 +112,9 @@ ICMP_QUERIES: dict[int, frozenset[int]] = {1: frozenset({8, 13, 15, 17}), 58: fr
 
 ICMP_ANSWERS: dict[int, frozenset[int]] = {1: frozenset({0, 14, 16, 18}), 58: frozenset({129, 140})}
 """ICMP types that answer a query and carry its id."""
+
+SEGMENT_TYPES = frozenset({130, 131, 132, 133, 134, 135, 136, 143})
+"""ICMPv6 types that do what ARP and IGMP do for IPv4 (RFC 4861, RFC 2710, RFC 3810): for one segment only."""
 
 ICMP_ERRORS: dict[int, frozenset[int]] = {1: frozenset({3, 4, 11, 12}), 58: frozenset({1, 2, 3, 4})}
 """ICMP types that report on another packet and quote it. A redirect is not one of them: it never passes."""

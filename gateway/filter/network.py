@@ -11,6 +11,7 @@ from gateway.filter.frames import (
     ICMP_ERRORS,
     ICMP_QUERIES,
     LATER_FRAGMENT,
+    SEGMENT_TYPES,
     UNSET,
     WHOLE,
     WRONG,
@@ -147,7 +148,16 @@ def parse_ipv6(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | 
     offset, more = fragment & 0xFFF8, bool(fragment & 1)
     head = _Head(6, src, dst, protocol, addresses, ident, offset, more)
     # RFC 6946: an atomic fragment, offset 0 and nothing to follow, is a whole packet.
-    return (_fragment if offset or more else _packet)(data, wire, span, head, link)
+    frame = (_fragment if offset or more else _packet)(data, wire, span, head, link)
+    if protocol == ICMP6 and isinstance(frame, Frame) and _stays_on_segment(frame):
+        return Unparsed.NEIGHBOURS
+    return frame
+
+
+def _stays_on_segment(frame: Frame) -> bool:
+    """Return whether this is neighbour or listener discovery that no router forwards (RFC 4291 2.7)."""
+    link_scope = frame.dst >> 112 == 0xFF02 or frame.dst >> 118 == 0xFE80 >> 6
+    return link_scope and frame.dport in SEGMENT_TYPES
 
 
 def _behind_extensions(

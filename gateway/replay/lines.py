@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gateway.filter.engine import MARKS, SKIPPED
@@ -140,7 +141,15 @@ def time_text(time_ns: int) -> str:
     '2023-11-14T22:13:20.000000001Z'
     """
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{_second_text(seconds)}.{rest:09d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+_address_text = lru_cache(maxsize=65_536)(address_text)
 
 
 def mark_names(marks: int) -> list[str]:
@@ -155,8 +164,8 @@ def _ends(frame: Frame) -> dict[str, Any]:
     ports = frame.protocol in PORT_PROTOCOLS
     control = frame.protocol in (ICMP, ICMP6)
     return {
-        "src": address_text(frame.version, frame.src),
-        "dst": address_text(frame.version, frame.dst),
+        "src": _address_text(frame.version, frame.src),
+        "dst": _address_text(frame.version, frame.dst),
         "protocol": PROTOCOL_NAMES.get(frame.protocol, f"proto/{frame.protocol}"),
         "sport": frame.sport if ports else None,
         "dport": frame.dport if ports else None,

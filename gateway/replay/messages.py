@@ -176,6 +176,10 @@ _REMARKS = {
         en="{count} packets: carried a VLAN tag, which does not choose the zone here (vlan)",
         ja="{count} パケット: VLAN タグ付き。ここではタグで領域を決めない (vlan)",
     ),
+    "replay-mark-gateway-own": Message(
+        en="{count} packets: opened by the gateway itself to carry on what it sanitised (gateway-own)",
+        ja="{count} パケット: 無害化したものを届けるためにゲートウェイ自身が開いた接続 (gateway-own)",
+    ),
     "replay-mark-checksum-ignored": Message(
         en="{count} packets: IPv4 header checksum wrong or left to the network card, judged all the same (checksum-ignored)",
         ja="{count} パケット: IPv4 ヘッダーのチェックサムが不正または未計算だが、判定を続行 (checksum-ignored)",
@@ -185,8 +189,8 @@ _REMARKS = {
         ja="なりすまし検査: {checked} 件は送信元をインターフェースと照合。{inferred} 件は照合できず、なりすましがない証拠にはならない",
     ),
     "replay-backwards": Message(
-        en="{count} packets are more than a second older than one before them: the clock was set back",
-        ja="{count} パケットは、先行するパケットより1秒以上古い時刻です(時計の巻き戻し)",
+        en="{count} times the clock goes back by more than a second from one packet to the next",
+        ja="直前のパケットより1秒を超えて時刻が戻る箇所が {count} か所あります",
     ),
     "replay-evicted": Message(
         en="{count} unanswered connections were forgotten because the table was full",
@@ -202,5 +206,24 @@ _REMARKS = {
     ),
 }
 
-for _table in (_OPTIONS, _ERRORS, _TROUBLES, _REPORT, _REMARKS):
+_RECORDER = {
+    "recorder-not-allowed": Message(
+        en="cannot open a packet socket: {detail}",
+        ja="パケットソケットを開けません: {detail}",
+        hint_en="run it as root, or inside the gateway's namespace (masugata lab exec gateway ...)",
+        hint_ja="root で実行するか、ゲートウェイの名前空間の中で実行してください(masugata lab exec gateway ...)",
+    ),
+    "recorder-no-interface": Message(
+        en="there is no interface '{interface}' here", ja="インターフェース '{interface}' はここにありません"
+    ),
+    "recorder-not-ethernet": Message(
+        en="the interface '{interface}' is not an Ethernet one",
+        ja="インターフェース '{interface}' はイーサネットではありません",
+    ),
+    "recorder-not-written": Message(
+        en="cannot write {file}: {detail}", ja="{file} に書き込めません: {detail}"
+    ),
+}
+
+for _table in (_OPTIONS, _ERRORS, _RECORDER, _TROUBLES, _REPORT, _REMARKS):
     declare(_table)

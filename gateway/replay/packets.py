@@ -38,7 +38,10 @@ class Interface(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """One captured packet: nanoseconds since the epoch, length on the wire, and the bytes that were kept."""
+    """One captured packet: nanoseconds since the epoch, length on the wire, and the bytes that were kept.
+
+    `wire_length` is at least the length of `data` and at most `MAX_PACKET_BYTES`, whatever the file says.
+    """
 
     time_ns: int
     interface: Interface
@@ -55,6 +58,11 @@ class Trouble(NamedTuple):
 
     offset: int
     code: str
+
+
+def clamp_length(wire: int, captured: int) -> int:
+    """Return a length on the wire that is neither shorter than what was captured nor absurd."""
+    return min(max(wire, captured), MAX_PACKET_BYTES)
 
 
 def clamp_time(nanoseconds: int) -> int:

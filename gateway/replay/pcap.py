@@ -9,7 +9,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.replay.packets import MAX_PACKET_BYTES, Direction, Interface, Packet, Trouble, clamp_time
+from gateway.replay.packets import (
+    MAX_PACKET_BYTES,
+    Direction,
+    Interface,
+    Packet,
+    Trouble,
+    clamp_length,
+    clamp_time,
+)
 from gateway.replay.stream import CaptureCut
 
 if TYPE_CHECKING:
@@ -44,7 +52,8 @@ def read_pcap(stream: ByteStream, magic: bytes) -> Iterator[Packet | Trouble]:
     """Yield the packets of a pcap stream whose magic number has been read already.
 
     A record longer than the snap length and `MAX_PACKET_BYTES` is a lie or damage; since nothing marks
-    the start of a record, reading ends there. The packet in which a file is cut comes out as far as it goes.
+    the start of a record, reading ends there. A packet in which the file is cut
+    is not yielded (nor counted by other tools).
     """
     variant = VARIANTS[magic]
     try:
@@ -77,8 +86,7 @@ def _records(stream: ByteStream, variant: _Variant, interface: Interface) -> Ite
             return
         if variant.extended:
             direction = Direction.OUTBOUND if fields[6] == _PACKET_OUTGOING else Direction.INBOUND
-        data = stream.take(min(captured, MAX_PACKET_BYTES))
-        # A packet is at least as long as what was captured of it, whatever the record says.
-        wire = max(wire, captured)
-        yield Packet(clamp_time(seconds * 1_000_000_000 + ticks * tick), interface, wire, data, direction)
+        data = stream.exactly(min(captured, MAX_PACKET_BYTES))
         stream.skip(captured - len(data))
+        time_ns = clamp_time(seconds * 1_000_000_000 + ticks * tick)
+        yield Packet(time_ns, interface, clamp_length(wire, captured), data, direction)

@@ -9,7 +9,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gateway.replay.packets import MAX_PACKET_BYTES, Direction, Interface, Packet, Trouble, clamp_time
+from gateway.replay.packets import (
+    MAX_PACKET_BYTES,
+    Direction,
+    Interface,
+    Packet,
+    Trouble,
+    clamp_length,
+    clamp_time,
+)
 from gateway.replay.stream import CaptureCut
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_MAX_BODY_BYTES = MAX_PACKET_BYTES + 65_536  # of a packet's block: the packet and its options
 _MAX_DESCRIPTION_BYTES = 65_536  # an interface description block; names and filters are short
 _MAX_INTERFACES = 65_536  # per section: a file of nothing but interfaces must not fill memory
 _END, _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET, _EPB_FLAGS = 0, 2, 3, 9, 14, 2
@@ -59,32 +68,33 @@ class _Section:
 def read_pcapng(stream: ByteStream) -> Iterator[Packet | Trouble]:
     """Yield the packets of a pcapng stream whose first four bytes have been read already."""
     try:
-        section = _section(stream)
+        section = _section(stream, stream.exactly(4))
         while True:
             start = stream.offset
-            raw = stream.take(4)
-            if not raw:
+            head = stream.take(8)
+            if len(head) < 8:
+                if head:
+                    raise CaptureCut(stream.offset, "capture-cut")
                 return
-            if raw == SECTION_MAGIC:
-                section = _section(stream)
+            if head[:4] == SECTION_MAGIC:
+                section = _section(stream, head[4:])
                 continue
-            raw += stream.exactly(8 - len(raw))
-            kind, total = section.head.unpack(raw)
+            kind, total = section.head.unpack(head)
             if total < 12 or total % 4:
                 raise CaptureCut(start, "block-length")
             packet = _block(stream, section, kind, total - 12)
+            if stream.exactly(4) != head[4:]:
+                raise CaptureCut(start, "block-trailer")
             if packet is not None:
                 yield packet
-            if section.head.unpack(raw[4:] + stream.exactly(4))[1] != total:
-                raise CaptureCut(start, "block-trailer")
     except CaptureCut as cut:
         yield Trouble(cut.offset, cut.code)
 
 
-def _section(stream: ByteStream) -> _Section:
-    """Read a section header behind its type; a section may change the byte order of all that follows."""
-    start = stream.offset - 4
-    length, magic = stream.exactly(4), stream.exactly(4)
+def _section(stream: ByteStream, length: bytes) -> _Section:
+    """Read a section header behind its length; a section may change the byte order of all that follows."""
+    start = stream.offset - 8
+    magic = stream.exactly(4)
     order = _ORDERS.get(magic)
     if order is None:
         raise CaptureCut(start, "section-order")
@@ -116,39 +126,32 @@ def _timed_packet(stream: ByteStream, section: _Section, size: int, *, enhanced:
     start = stream.offset
     if size < 20:
         raise CaptureCut(start, "block-length")
-    fixed = stream.exactly(20)
+    body = stream.exactly(min(size, _MAX_BODY_BYTES))
+    stream.skip(size - len(body))
     if enhanced:
-        index, high, low, captured, wire = section.enhanced.unpack(fixed)
+        number, high, low, captured, wire = section.enhanced.unpack_from(body)
     else:
-        index, _, high, low, captured, wire = section.old.unpack(fixed)
-    padding = -captured % 4
-    if captured + padding > size - 20:
+        number, _, high, low, captured, wire = section.old.unpack_from(body)
+    end = 20 + captured
+    if end > size:
         raise CaptureCut(start, "packet-length")
-    data = _packet_bytes(stream, captured)
-    stream.skip(padding)
-    direction = _direction(stream, section, size - 20 - captured - padding)
-    interface, clock = section.interface(index)
-    section.last_ns = clock.time_ns(high << 32 | low)
-    return Packet(section.last_ns, interface, max(wire, captured), data, direction)
+    options = body[end + -captured % 4 :]
+    direction = _direction(section.order, options) if options else Direction.UNKNOWN
+    interface, clock = section.interface(number)
+    time_ns = section.last_ns = clock.time_ns(high << 32 | low)
+    data = body[20 : min(end, 20 + MAX_PACKET_BYTES)]
+    return Packet(time_ns, interface, clamp_length(wire, captured), data, direction)
 
 
-def _packet_bytes(stream: ByteStream, captured: int) -> bytes:
-    data = stream.exactly(min(captured, MAX_PACKET_BYTES))
-    stream.skip(captured - len(data))
-    return data
-
-
-def _direction(stream: ByteStream, section: _Section, size: int) -> Direction:
-    """Read the options behind a packet for the one that tells its direction (2 in both block types)."""
-    if size == 0:
-        return Direction.UNKNOWN
-    options = _options(section.order, stream.exactly(min(size, _MAX_DESCRIPTION_BYTES)))
-    stream.skip(max(0, size - _MAX_DESCRIPTION_BYTES))
-    flags = options.get(_EPB_FLAGS, b"")
+def _direction(order: str, raw: bytes) -> Direction:
+    """Return what the option behind a packet tells of its direction (2 in both kinds of block)."""
+    flags = _options(order, raw).get(_EPB_FLAGS, b"")
     if len(flags) != 4:
         return Direction.UNKNOWN
-    bits = struct.unpack(section.order + "I", flags)[0] & 3
-    return (Direction.UNKNOWN, Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN)[bits]
+    return _DIRECTIONS[struct.unpack(order + "I", flags)[0] & 3]
+
+
+_DIRECTIONS = (Direction.UNKNOWN, Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN)
 
 
 def _simple_packet(stream: ByteStream, section: _Section, size: int) -> Packet:
@@ -158,9 +161,9 @@ def _simple_packet(stream: ByteStream, section: _Section, size: int) -> Packet:
     (wire,) = struct.unpack(section.order + "I", stream.exactly(4))
     interface, _ = section.interface(0)
     captured = min(wire, interface.snap_length or wire, size - 4)
-    data = _packet_bytes(stream, captured)
-    stream.skip(size - 4 - captured)
-    return Packet(section.last_ns, interface, max(wire, captured), data)
+    data = stream.exactly(min(captured, MAX_PACKET_BYTES))
+    stream.skip(size - 4 - len(data))
+    return Packet(section.last_ns, interface, clamp_length(wire, captured), data)
 
 
 def _describe_interface(stream: ByteStream, section: _Section, size: int) -> None:

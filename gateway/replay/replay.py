@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zones.model import Policy
 
 BATCH_PACKETS = 512
+_JUMP_NS = 1_000_000_000
 
 
 class Sink(Protocol):
@@ -48,6 +49,7 @@ class Replay:
         self._zones = zones
         self._sink = sink
         self._flows = FlowTable(sink.flow)
+        self._before_ns = 0
         self.summary = Summary(engine=engine.name, policy=policy.name, revision=policy.revision)
 
     def read(
@@ -134,15 +136,16 @@ class Replay:
         return self._flows.add(record, frame, verdict) if verdict is not None else None
 
     def _clock(self, time_ns: int) -> None:
+        """Keep the span of time; several interfaces are seldom in step, but more than a second is a jump."""
         summary = self.summary
-        if summary.last_ns is None or summary.first_ns is None:
-            summary.first_ns = summary.last_ns = time_ns
-        elif time_ns >= summary.last_ns:
+        if summary.first_ns is None or summary.last_ns is None:
+            summary.first_ns = summary.last_ns = self._before_ns = time_ns
+        elif time_ns < summary.first_ns:
+            summary.first_ns = time_ns
+        elif time_ns > summary.last_ns:
             summary.last_ns = time_ns
-        else:
-            # Several interfaces are seldom in step; more than a second is a clock that was set back.
-            summary.backwards += summary.last_ns - time_ns > 1_000_000_000
-            summary.first_ns = min(summary.first_ns, time_ns)
+        summary.backwards += self._before_ns - time_ns > _JUMP_NS
+        self._before_ns = time_ns
 
 
 def _outbound(packet: Packet) -> bool:

@@ -83,7 +83,8 @@ class Report:
         table = self._table("replay-not-parsed", ("reason", "treated", "first"))
         for reason, tally in sorted(summary.reasons.items(), key=lambda item: -item[1].packets):
             treated = self._words("replay-refused" if reason in MALFORMED else "replay-not-judged")
-            self._row(table, (reason.value, treated, tally.first), tally, summary.packets)
+            first = tally.first.rpartition("/")[2]
+            self._row(table, (reason.value, treated, first), tally, summary.packets)
         self._print(table)
 
     def _remarks(self, summary: Summary) -> None:
