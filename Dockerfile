@@ -13,13 +13,15 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements requirements
-# The whole lock first: this layer stays as long as the lock does.
-RUN python3 -m venv /opt/masugata \
-    && minor=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') \
-    && /opt/masugata/bin/python -m pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
-        -r "requirements/py$minor.txt"
+# The locks first: these layers stay as long as the locks do. One environment builds, the other is shipped.
+RUN for name in build masugata; do python3 -m venv "/opt/$name" || exit 1; done; \
+    minor=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') \
+    && options="--no-cache-dir --no-deps --only-binary :all: --require-hashes" \
+    && /opt/build/bin/python -m pip install $options -r "requirements/py$minor.txt" \
+    && /opt/masugata/bin/python -m pip install $options -r "requirements/py$minor-runtime.txt"
 COPY . .
-RUN /opt/masugata/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation . \
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/masugata/bin/python -m pip install --no-deps --no-index dist/masugata-*.whl \
     && /opt/masugata/bin/python -m pip uninstall -y pip
 
 FROM ${BASE}

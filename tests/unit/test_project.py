@@ -78,27 +78,34 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     assert found == []
 
 
-class TestLocks:
-    @pytest.fixture(params=MINORS)
-    def lock(self, request: pytest.FixtureRequest) -> str:
-        return (ROOT / "requirements" / f"py{request.param}.txt").read_text()
+def lock(name: str) -> str:
+    return (ROOT / "requirements" / f"py{name}.txt").read_text()
 
-    def test_a_lock_names_no_address_and_no_index(self, lock: str) -> None:
-        assert "://" not in lock
-        assert not re.search(r"^\s*(-|@)(?!-hash=)", lock.replace("--hash", "\\--hash"), re.MULTILINE)
-        assert " @ " not in lock
 
-    def test_every_line_is_an_exact_version_with_hashes(self, lock: str) -> None:
-        entries = lock.replace("\\\n", " ").strip().splitlines()
-        for entry in entries:
-            assert re.fullmatch(r"[a-z0-9-]+==[^ ;]+( +--hash=sha256:[0-9a-f]{64})+ *", entry), entry[:80]
+def locked_versions(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock(name), re.MULTILINE))
 
-    def test_everything_pyproject_asks_for_is_locked_at_a_version_it_allows(self, lock: str) -> None:
-        locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE))
-        metadata = project()["project"]
-        wanted = [*metadata["dependencies"], *project()["build-system"]["requires"]]
-        wanted += [line for extra in metadata["optional-dependencies"].values() for line in extra]
-        for requirement in map(Requirement, wanted):
-            name = canonicalize_name(requirement.name)
-            if name != "masugata":
-                assert requirement.specifier.contains(locked[name]), requirement
+
+@pytest.mark.parametrize("name", [*MINORS, *(f"{minor}-runtime" for minor in MINORS)])
+def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name: str) -> None:
+    # So it names no index, no address, no local path and no option.
+    for entry in lock(name).replace("\\\n", " ").strip().splitlines():
+        assert re.fullmatch(r"[a-z0-9-]+==[^ :;/@]+( +--hash=sha256:[0-9a-f]{64})+ *", entry), entry[:80]
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_everything_pyproject_asks_for_is_locked_at_a_version_it_allows(minor: str) -> None:
+    metadata = project()["project"]
+    wanted = [*metadata["dependencies"], *project()["build-system"]["requires"]]
+    wanted += [line for extra in metadata["optional-dependencies"].values() for line in extra]
+    for requirement in map(Requirement, wanted):
+        name = canonicalize_name(requirement.name)
+        if name != "masugata":
+            assert requirement.specifier.contains(locked_versions(minor)[name]), requirement
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_what_the_image_installs_is_part_of_what_was_tested(minor: str) -> None:
+    runtime, tested = locked_versions(f"{minor}-runtime"), locked_versions(minor)
+    assert runtime.items() < tested.items()
+    assert {"pytest", "mypy", "ruff"} & set(runtime) == set()
