@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zones.verdict import Verdict
 
 ROLES = ("recorder", "mail", "enforcer")
-"""In the order they start: nothing is enforced that nobody records, nor turned to a proxy that is not there."""
+"""In the order they start: first who records, then who takes what is turned to us, then who turns it."""
 
 
 async def run_role(name: str, settings: GatewaySettings, ready: Callable[[], None]) -> None:

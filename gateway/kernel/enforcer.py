@@ -18,17 +18,12 @@ from gateway.kernel.host import (
     interfaces,
     list_chains,
     load_ruleset,
+    put_in_force,
     set_forwarding,
 )
-from gateway.kernel.nftables import (
-    TABLE,
-    closed_ruleset,
-    compile_ruleset,
-    live_elements,
-    revision_chain,
-    set_elements,
-    valid_elements,
-)
+from gateway.kernel.liveness import live_elements, set_elements, valid_elements
+from gateway.kernel.nftables import closed_ruleset, compile_ruleset, revision_chain
+from gateway.kernel.staging import TABLES
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
@@ -46,7 +41,7 @@ def close_gates() -> None:
     Raises:
         BackendError: the kernel refuses; then nothing else may be started.
     """
-    load_ruleset(closed_ruleset())
+    put_in_force(closed_ruleset())
     set_forwarding(False)
 
 
@@ -56,6 +51,7 @@ class Enforcer:
     def __init__(self, policy: Policy, *, mail_port: int, clock: Callable[[], float]) -> None:
         self.policy = policy
         self._mail_port, self._clock = mail_port, clock
+        self.table = TABLES[0]
         self._open: set[int] = set()
         self._renewing: asyncio.Task[None] | None = None
 
@@ -71,8 +67,9 @@ class Enforcer:
         check_interfaces(self.policy, interfaces())
         now = self._clock()
         try:
-            load_ruleset(compile_ruleset(self.policy, now=now, mail_port=self._mail_port))
-            if revision_chain(self.policy.revision) not in list_chains(TABLE):
+            ruleset = compile_ruleset(self.policy, now=now, mail_port=self._mail_port, table=self.table)
+            put_in_force(ruleset)
+            if revision_chain(self.policy.revision) not in list_chains(self.table):
                 raise BackendError("ruleset-not-loaded", revision=self.policy.revision)
             # Connections admitted under another ruleset carry marks that may mean something else now.
             conntrack.flush()
@@ -104,10 +101,10 @@ class Enforcer:
         live, valid = live_elements(self.policy, now), valid_elements(self.policy, now)
         opened = [entry for entry in live if entry[0] not in self._open]
         if opened:
-            lines = [f"add element {TABLE} live {{ {set_elements(opened)} }}"]
+            lines = [f"add element inet {self.table} live {{ {set_elements(opened)} }}"]
             still = [entry for entry in valid if entry[0] in {number for number, _ in opened}]
             if still:
-                lines.append(f"add element {TABLE} valid {{ {set_elements(still)} }}")
+                lines.append(f"add element inet {self.table} valid {{ {set_elements(still)} }}")
             load_ruleset("\n".join([*lines, ""]))
         self._open = {number for number, _ in live}
 

@@ -12,10 +12,12 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.kernel.staging import forget
 from zones.address import host_network, parse_address
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
+    from gateway.kernel.staging import Ruleset
     from zones.model import Policy
 
 _SYS = Path("/proc/sys")
@@ -158,17 +160,31 @@ def load_ruleset(text: str) -> None:
     run_tool("nft", "-f", "-", stdin=text)
 
 
+def put_in_force(ruleset: Ruleset) -> None:
+    """Build a table beside the one in force, then swap the two in one transaction.
+
+    Raises:
+        BackendError: nft refuses; what was built is taken away and the old table stays in force.
+    """
+    try:
+        for text in ruleset.stages:
+            load_ruleset(text)
+        load_ruleset(ruleset.swap)
+    except BackendError:
+        load_ruleset(forget(ruleset.table))
+        raise
+
+
 def list_chains(table: str) -> set[str]:
-    """Return the names of the chains of a loaded table; empty when there is no such table."""
-    listed = json.loads(run_tool("nft", "-j", "list", "chains") or "{}")
-    family, _, name = table.partition(" ")
+    """Return the names of the chains of a loaded inet table; empty when there is no such table."""
+    listed = json.loads(run_tool("nft", "-j", "list", "chains", "inet") or "{}")
     chains = (entry["chain"] for entry in listed.get("nftables", ()) if "chain" in entry)
-    return {c["name"] for c in chains if c["family"] == family and c["table"] == name}
+    return {chain["name"] for chain in chains if chain["table"] == table}
 
 
 def read_counters(table: str) -> dict[str, tuple[int, int]]:
-    """Return every named counter of a table: name → (packets, bytes)."""
-    listed = json.loads(run_tool("nft", "-j", "list", "counters", "table", *table.split()) or "{}")
+    """Return every named counter of an inet table: name → (packets, bytes)."""
+    listed = json.loads(run_tool("nft", "-j", "list", "counters", "table", "inet", table) or "{}")
     counters = (entry["counter"] for entry in listed.get("nftables", ()) if "counter" in entry)
     return {c["name"]: (c["packets"], c["bytes"]) for c in counters}
 

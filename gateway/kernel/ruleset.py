@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 NFLOG_GROUP = 1
 _FAMILY = {4: "ip", 6: "ip6"}
-_NFPROTO = {4: "ipv4", 6: "ipv6"}
 _TYPE_FIELD = {ICMP: "icmp type", ICMP6: "icmpv6 type"}
 _ICMP_FAMILY = {ICMP: 4, ICMP6: 6}
 
@@ -47,7 +46,10 @@ def family_of(networks: Sequence[Network] | None, version: int) -> bool:
 
 
 def step_matches(step: Step) -> Iterator[str]:
-    """Yield the matches of a step: one line for each family and protocol it speaks of."""
+    """Yield the matches of a step: one line for each family and kind of service it speaks of."""
+    if step.sources is None and step.destinations is None:
+        yield from service_matches(step.services, None)
+        return
     for version in (4, 6):
         if not (family_of(step.sources, version) and family_of(step.destinations, version)):
             continue
@@ -56,27 +58,28 @@ def step_matches(step: Step) -> Iterator[str]:
             for field, networks in (("saddr", step.sources), ("daddr", step.destinations))
             if networks is not None
         ]
-        if not ends:
-            ends = [f"meta nfproto {_NFPROTO[version]}"]
         for service in service_matches(step.services, version):
             yield " ".join([*ends, *([service] if service else [])])
 
 
-def service_matches(terms: Sequence[ServiceTerm], version: int) -> Iterator[str]:
-    """Yield one match for each protocol of a service list; an empty one matches every packet."""
+def service_matches(terms: Sequence[ServiceTerm], version: int | None) -> Iterator[str]:
+    """Yield one match for each protocol with ports or types, and one for all protocols without.
+
+    An empty match is every packet. `version` None is either family.
+    """
     if any(term.protocol is None for term in terms):
         yield ""
         return
     protocols = sorted({term.protocol for term in terms if term.protocol is not None})
-    for protocol in protocols:
-        mine = [term for term in terms if term.protocol == protocol]
-        if _ICMP_FAMILY.get(protocol, version) != version:
-            continue
-        if any(term.low is None for term in mine):
-            yield f"meta l4proto {protocol}"
-        else:
+    spoken = [p for p in protocols if version in (None, _ICMP_FAMILY.get(p, version))]
+    whole = [p for p in spoken if any(term.protocol == p and term.low is None for term in terms)]
+    if whole:
+        yield f"meta l4proto {{ {', '.join(map(str, whole))} }}"
+    for protocol in spoken:
+        if protocol not in whole:
+            ranges = _joined(term for term in terms if term.protocol == protocol)
             field = _TYPE_FIELD.get(protocol) or f"{PROTOCOL_NAMES[protocol]} dport"
-            yield f"{field} {{ {', '.join(_span(term) for term in _joined(mine))} }}"
+            yield f"{field} {{ {', '.join(map(_span, ranges))} }}"
 
 
 def _span(term: tuple[int, int]) -> str:

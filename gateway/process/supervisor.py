@@ -55,17 +55,13 @@ class Supervisor:
         self._stopping = False
 
     async def start(self) -> None:
-        """Start every role in order, each ready before the next.
+        """Start every role in order, each ready before the next; `stop` is due even if this fails.
 
         Raises:
-            BackendError: a role did not get ready; the others are stopped again.
+            BackendError: a role did not get ready; those before it still run.
         """
-        try:
-            for role in self.roles:
-                await self._launch(role)
-        except BaseException:
-            await self.stop()
-            raise
+        for role in self.roles:
+            await self._launch(role)
         for role in self.roles:
             role.watcher = asyncio.create_task(self._watch(role))
 
