@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zones.model import GATEWAY, Action, Flow, ServiceTerm
+from zones.packet import parse_packet
+from zones.question import misplaced
 from zones.verdict import TCP
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def check_zones(policy: Policy, merged: Merged) -> None:
     if _overlaps(policy, merged):
         return  # whose an address is has no answer yet
     _gateway_addresses(policy, merged)
+    _tests(policy, merged)
     members = [("hosts", "ip", host.name, host.zone, host.addresses) for host in policy.hosts.values()]
     members += [
         ("groups", "networks", group.name, group.zone, group.networks) for group in policy.groups.values()
@@ -75,6 +79,19 @@ def check_zones(policy: Policy, merged: Merged) -> None:
                         owner=owner,
                     )
                 )
+
+
+def _tests(policy: Policy, merged: Merged) -> None:
+    """Report tests whose packet names a zone that does not exist, or not the zone of its destination."""
+    for document, index, entry in merged.ordered["tests"]:
+        try:
+            wrong = misplaced(policy, parse_packet(entry.packet))
+        except ValueError:
+            continue  # `bad-packet`, reported when it was read
+        if wrong is not None:
+            code, params = wrong
+            problem = document.problem(code, ("tests", index, "packet"))
+            merged.problems.append(replace(problem, params=params))
 
 
 def _inside(policy: Policy, network: Network, zone: str) -> bool:

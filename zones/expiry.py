@@ -25,6 +25,13 @@ def start_of_day(day: date, zone: ZoneInfo) -> float:
     return datetime.combine(day, day_time(0, 0), zone).timestamp()
 
 
+def moment_of(at: date, zone: ZoneInfo) -> float:
+    """Return the second that a test's `at` means: the moment itself, or the first second of the day."""
+    if isinstance(at, datetime):
+        return at.replace(tzinfo=zone).timestamp()
+    return start_of_day(at, zone)
+
+
 def closed_because(flow: Flow, now: float, zone: ZoneInfo) -> Reason | None:
     """Return why `flow` does not match at `now`, or None while it is open.
 

@@ -233,7 +233,10 @@ class Invariant:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyTest:
-    """One packet and the verdict it must get."""
+    """One packet and the verdict it must get.
+
+    `at` is a day (its first second is meant) or a moment in the policy's time zone; None is now.
+    """
 
     packet: str
     expect: str

@@ -7,7 +7,7 @@ Every value arrives as text (see `zones.source`); the field here gives it its ty
 from __future__ import annotations
 
 import re
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])?")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -64,6 +65,11 @@ def _date(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def _moment(text: str) -> date:
+    """Return a day, or a moment of it (a datetime is a date too)."""
+    return datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else _date(text)
+
+
 def _time(text: str) -> time:
     if not _TIME.fullmatch(text):
         raise ValueError(text)
@@ -98,6 +104,7 @@ NetworkText = Annotated[Network, _parsed(parse_network, "bad-network")]
 AddressText = Annotated[Network, _parsed(_host_address, "bad-address")]
 MacText = Annotated[str, _parsed(_lower_mac, "bad-mac")]
 DateText = Annotated[date, _parsed(_date, "bad-date")]
+MomentText = Annotated[datetime | date, _parsed(_moment, "bad-moment")]
 TimeText = Annotated[time, _parsed(_time, "bad-time")]
 Flag = Annotated[bool, _parsed(_flag, "bad-flag")]
 Days = Annotated[frozenset[int], _parsed(parse_days, "bad-days")]
@@ -236,7 +243,7 @@ class TestEntry(_Entry):
     packet: str
     expect: str
     by: str | None = None
-    at: DateText | None = None
+    at: MomentText | None = None
 
 
 class PolicyFile(_Entry):

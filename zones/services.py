@@ -36,7 +36,7 @@ ICMP6_TYPES = {
     "nd-redirect": 137,
 }
 _TYPES = {ICMP: ICMP_TYPES, ICMP6: ICMP6_TYPES}
-_PORT_TOP = 65535
+PORT_TOP = 65535
 
 
 def parse_service(text: str) -> ServiceTerm:
@@ -66,7 +66,7 @@ def parse_service(text: str) -> ServiceTerm:
         number = _number(detail, 255) if kind is None else kind
         return ServiceTerm(protocol=protocol, low=number, high=number)
     low, _, high = detail.partition("-")
-    first, last = _number(low, _PORT_TOP), _number(high or low, _PORT_TOP)
+    first, last = _number(low, PORT_TOP), _number(high or low, PORT_TOP)
     if first > last:
         raise ValueError(text)
     return ServiceTerm(protocol=protocol, low=first, high=last)

@@ -126,6 +126,18 @@ declare(
             hint_en="write it as 2027-03-31; the day itself still counts",
             hint_ja="2027-03-31 の形で書いてください。当日までが有効です",
         ),
+        "bad-moment": Message(
+            en="'{value}' is neither a date nor a moment",
+            ja="'{value}' は日付でも日時でもありません",
+            hint_en="write it as 2027-04-01, or as 2027-04-01T09:00 in the policy's own time zone",
+            hint_ja="2027-04-01、またはポリシーのタイムゾーンで 2027-04-01T09:00 の形で書いてください",
+        ),
+        "bad-now": Message(
+            en="'{value}' is neither a date nor a moment",
+            ja="'{value}' は日付でも日時でもありません",
+            hint_en="write --now 2027-04-01 or --now 2027-04-01T09:00+09:00; without an offset the policy's time zone counts",
+            hint_ja="--now 2027-04-01 または --now 2027-04-01T09:00+09:00 の形で書いてください。時差がなければポリシーのタイムゾーンです",
+        ),
         "bad-time": Message(
             en="'{value}' is not a time of day",
             ja="'{value}' は時刻ではありません",
@@ -176,6 +188,52 @@ declare(
             ja="'{value}' はパケットの記述ではありません",
             hint_en='write "mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443"',
             hint_ja='"mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443" の形で書いてください',
+        ),
+        "packet-zone": Message(
+            en="{address} is not in zone '{zone}' but in '{actual}'",
+            ja="{address} は領域 '{zone}' ではなく '{actual}' に属します",
+            hint_en="correct the address, or write '{actual}' before it",
+            hint_ja="アドレスを直すか、その前に '{actual}' と書いてください",
+        ),
+        "packet-no-zone": Message(
+            en="{address} is not in zone '{zone}': it belongs to no zone",
+            ja="{address} は領域 '{zone}' に属さず、どの領域のものでもありません",
+            hint_en="correct the address, or write it without a zone",
+            hint_ja="アドレスを直すか、領域を付けずに書いてください",
+        ),
+        "packet-families": Message(
+            en="'{source}' and '{destination}' have no address family in common",
+            ja="'{source}' と '{destination}' に共通のアドレス種別(IPv4/IPv6)がありません",
+        ),
+        "packet-many": Message(
+            en="'{value}' stands for more than {limit} packets",
+            ja="'{value}' は {limit} 個を超えるパケットを意味します",
+            hint_en="name one port of the service",
+            hint_ja="サービスのうち一つのポートを書いてください",
+        ),
+        "packet-many-addresses": Message(
+            en="'{name}' is many addresses; a packet has one",
+            ja="'{name}' は多数のアドレスです。パケットのアドレスは一つです",
+            hint_en="write a host or an address, such as {example}",
+            hint_ja="ホスト名か、{example} のようなアドレスを書いてください",
+        ),
+        "packet-by-name": Message(
+            en="'{name}' is known by domain name only; it has no address",
+            ja="'{name}' はドメイン名でのみ知られ、アドレスがありません",
+            hint_en="ask about an address of the zone it lies in",
+            hint_ja="それが属する領域のアドレスで尋ねてください",
+        ),
+        "packet-no-gateway": Message(
+            en="the gateway has no address on the segment of '{zone}'",
+            ja="'{zone}' のセグメントにゲートウェイのアドレスがありません",
+            hint_en="add `gateway:` to the zone",
+            hint_ja="その領域に `gateway:` を加えてください",
+        ),
+        "packet-service": Message(
+            en="'{value}' does not say which port or type",
+            ja="'{value}' だけではポートや種別が決まりません",
+            hint_en="write tcp/443, udp/53 or icmp/echo-request",
+            hint_ja="tcp/443、udp/53、icmp/echo-request のように書いてください",
         ),
         "bad-expectation": Message(
             en="'{value}' is no outcome or reason",
@@ -294,6 +352,36 @@ declare(
             ja="'{id}' の例外に理由がありません",
             hint_en="add `because:`",
             hint_ja="`because:` を加えてください",
+        ),
+        # --- tests of the policy ---
+        "test-failed": Message(
+            en="{packet}: expected {expected}, got {got}",
+            ja="{packet}: 期待 {expected}、結果 {got}",
+            hint_en="`masugata explain` shows the way to this verdict",
+            hint_ja="`masugata explain` でこの判定に至る道筋を確認できます",
+        ),
+        "flow-expired": Message(
+            en="the flow '{id}' of {owner} expired on {expires}",
+            ja="フロー '{id}'({owner})は {expires} で期限が切れています",
+            hint_en="renew it with a ticket, or take it out",
+            hint_ja="申請のうえ更新するか、取り除いてください",
+        ),
+        # --- the verbs that ask a policy ---
+        "check-help": Message(
+            en="Check a policy (files, or a directory of *.yaml; several are one policy): every problem at once, then its own tests. Exit code 1: a test failed; 2: the policy has problems.",
+            ja="ポリシーを検査します(ファイル、または *.yaml のあるディレクトリ。複数なら合わせて一つのポリシー)。問題はすべて一度に示し、続いてポリシー自身のテストを行います。終了コード 1: テスト失敗、2: ポリシーに問題あり。",
+        ),
+        "option-now": Message(
+            en="judge as of this date or moment (default: now)",
+            ja="この日付・日時の時点で判定する(既定は現在)",
+        ),
+        "option-strict": Message(
+            en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"
+        ),
+        "check-invariant": Message(en="{id}: not proved", ja="{id}: 未証明"),
+        "check-summary": Message(
+            en="{name}: {zones} zones, {hosts} hosts, {flows} flows, {guards} guards; {passed} of {tests} tests passed; {invariants} invariants not proved; revision {revision}",
+            ja="{name}: 領域 {zones}、ホスト {hosts}、フロー {flows}、ガード {guards}。テスト {tests} 件中 {passed} 件合格。不変条件 {invariants} 件は未証明。版 {revision}",
         ),
         # --- outcomes and reasons ---
         "outcome-allow": Message(en="allow", ja="許可"),
