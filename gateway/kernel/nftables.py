@@ -69,10 +69,9 @@ def revision_chain(revision: str) -> str:
     return f"revision_{revision}"
 
 
-def _base_chain(
-    name: str, hook: str, priority: str, lines: Iterable[str], *, kind: str = "filter"
-) -> list[str]:
-    policy = "accept" if kind == "nat" else "drop"
+def _base_chain(name: str, hook: str, priority: str, lines: Iterable[str]) -> list[str]:
+    # The nat chain only turns connections: what it leaves alone is judged in `forward`.
+    kind, policy = ("nat", "accept") if priority == "dstnat" else ("filter", "drop")
     return block(f"chain {name}", [f"type {kind} hook {hook} priority {priority}; policy {policy};", *lines])
 
 
