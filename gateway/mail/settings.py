@@ -76,7 +76,9 @@ class MailSettings(_Section):
 
     sanitize_workers: Annotated[int, Field(ge=1, le=256)] = 2
     delivery_workers: Annotated[int, Field(ge=1, le=256)] = 20
-    max_sanitize_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    # Counts whatever ended our own process in the middle, a power cut included; a worker that dies is
+    # quarantine at once.
+    max_sanitize_attempts: Annotated[int, Field(ge=1, le=100)] = 10
     lease_seconds: Seconds = 300.0
     poll_seconds: Seconds = 1.0
     connect_seconds: Seconds = 30.0
