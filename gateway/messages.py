@@ -9,6 +9,7 @@ import gateway.mail.messages
 import gateway.process.wording
 import gateway.replay.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
+import zones.wording  # noqa: F401
 from zones.messages import Message, declare
 
 declare(

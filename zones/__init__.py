@@ -15,12 +15,16 @@
 ('allow', 'flow', 'F1')
 """
 
+from typing import TYPE_CHECKING, Any
+
 from zones.decide import decide
 from zones.errors import MasugataError, PolicyError, Problem
-from zones.load import load_policy, read_policy
 from zones.model import Action, Flow, Guard, Policy, Zone
 from zones.packet import parse_packet
 from zones.verdict import Connection, Outcome, PacketKey, Reason, State, Verdict
+
+if TYPE_CHECKING:
+    from zones.load import load_policy, read_policy
 
 __all__ = [
     "Action",
@@ -42,3 +46,12 @@ __all__ = [
     "parse_packet",
     "read_policy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loading brings the YAML parser and the schema (0.1 s): only who loads a policy pays for it.
+    if name in {"load_policy", "read_policy"}:
+        from zones import load
+
+        return getattr(load, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
