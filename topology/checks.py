@@ -22,7 +22,18 @@ RESERVED = frozenset({"gateway", "switch", "lo", "all", "default", "eth0"})
 
 def check_lab(lab: LabShape, document: Document) -> list[Problem]:
     """Return every problem of the whole, each at its place in the file, in the file's order."""
-    checks = (_missing, _names, _segments, _gateway_segments, _nodes_on_segments, _addresses, _macs, _extras, _routes, _services)
+    checks = (
+        _missing,
+        _names,
+        _segments,
+        _gateway_segments,
+        _nodes_on_segments,
+        _addresses,
+        _macs,
+        _extras,
+        _routes,
+        _services,
+    )
     return [problem for check in checks for problem in check(lab, document)]
 
 
@@ -48,11 +59,11 @@ def _names(lab: LabShape, document: Document) -> Iterator[Problem]:
     for path in paths:
         name = str(path[-1])
         if not NAME.fullmatch(name):
-            yield _at_key(document, "lab-bad-name", path, value=name)
+            yield document.problem("lab-bad-name", path, at_key=True, value=name)
         elif name in RESERVED:
-            yield _at_key(document, "lab-reserved-name", path, value=name)
+            yield document.problem("lab-reserved-name", path, at_key=True, value=name)
         elif name in taken:
-            yield _at_key(document, "lab-name-taken", path, value=name, other=_said(taken[name]))
+            yield document.problem("lab-name-taken", path, at_key=True, value=name, other=_said(taken[name]))
         taken.setdefault(name, path)
 
 
@@ -61,7 +72,7 @@ def _segments(lab: LabShape, document: Document) -> Iterator[Problem]:
     for name, segment in lab.segments.items():
         for index, network in enumerate(segment.networks):
             for other, owner in seen:
-                if other.version == network.version and other.overlaps(network):  # type: ignore[arg-type]
+                if other.version == network.version and other.overlaps(network):
                     path = ("segments", name, "networks", index)
                     yield document.problem(
                         "lab-networks-overlap", path, network=str(network), other=str(other), segment=owner
@@ -93,7 +104,10 @@ def _nodes_on_segments(lab: LabShape, document: Document) -> Iterator[Problem]:
     for path, segment, addresses in _placed(lab):
         if segment not in declared:
             yield document.problem(
-                "lab-unknown-segment", (*path, "segment"), segment=segment, segments=", ".join(sorted(declared))
+                "lab-unknown-segment",
+                (*path, "segment"),
+                segment=segment,
+                segments=", ".join(sorted(declared)),
             )
         elif segment in lab.segments:
             yield from _addresses_fit(document, path, addresses, segment, lab.segments[segment].networks)
@@ -116,7 +130,11 @@ def _addresses_fit(
             yield document.problem(
                 "lab-address-outside", where, address=str(address), segment=segment, networks=allowed
             )
-        elif home.version == 4 and home.prefixlen < 31 and address in (home.network_address, home.broadcast_address):
+        elif (
+            home.version == 4
+            and home.prefixlen < 31
+            and address in (home.network_address, home.broadcast_address)
+        ):
             yield document.problem("lab-address-not-usable", where, address=str(address), network=str(home))
 
 
@@ -126,13 +144,19 @@ def _addresses(lab: LabShape, document: Document) -> Iterator[Problem]:
         for index, address in enumerate(addresses):
             if address in owners:
                 yield document.problem(
-                    "lab-address-taken", (*path, "addresses", index), address=str(address), other=_said(owners[address])
+                    "lab-address-taken",
+                    (*path, "addresses", index),
+                    address=str(address),
+                    other=_said(owners[address]),
                 )
             owners.setdefault(address, path)
 
 
 def _macs(lab: LabShape, document: Document) -> Iterator[Problem]:
-    given = [(("gateway", "interfaces", n), i.mac) for n, i in (lab.gateway.interfaces if lab.gateway else {}).items()]
+    given = [
+        (("gateway", "interfaces", n), i.mac)
+        for n, i in (lab.gateway.interfaces if lab.gateway else {}).items()
+    ]
     given += [(("hosts", name), host.mac) for name, host in lab.hosts.items()]  # type: ignore[misc]
     owners: dict[str, Path] = {}
     for path, mac in given:
@@ -160,7 +184,9 @@ def _extras(lab: LabShape, document: Document) -> Iterator[Problem]:
             others = [owner for other, owner in owned if _overlap(other, network)]
             others += [owner for address, owner in addresses if address in network and owner[:2] != path[:2]]
             if others:
-                yield document.problem("lab-address-taken", where, address=str(network), other=_said(others[0]))
+                yield document.problem(
+                    "lab-address-taken", where, address=str(network), other=_said(others[0])
+                )
             for name, segment in lab.segments.items():
                 if name not in segments and any(_overlap(network, other) for other in segment.networks):
                     yield document.problem("lab-extra-elsewhere", where, address=str(network), segment=name)
@@ -171,10 +197,14 @@ def _routes(lab: LabShape, document: Document) -> Iterator[Problem]:
     """A next hop must be on a wire of the node, or the kernel refuses the route."""
     for path, shape, segments in _shapes(lab):
         hops = getattr(shape, "default_route", ())
-        networks = [network for name in segments if name in lab.segments for network in lab.segments[name].networks]
+        networks = [
+            network for name in segments if name in lab.segments for network in lab.segments[name].networks
+        ]
         for index, hop in enumerate(hops if isinstance(hops, list) else ()):
             if networks and not any(hop in network for network in networks):
-                yield document.problem("lab-hop-unreachable", (*path, "default_route", index), address=str(hop))
+                yield document.problem(
+                    "lab-hop-unreachable", (*path, "default_route", index), address=str(hop)
+                )
 
 
 def _services(lab: LabShape, document: Document) -> Iterator[Problem]:
@@ -196,11 +226,7 @@ def _plain(document: Document) -> dict[str, Any]:
 
 
 def _overlap(one: Network, other: Network) -> bool:
-    return one.version == other.version and one.overlaps(other)  # type: ignore[arg-type]
-
-
-def _at_key(document: Document, code: str, path: Path, **params: object) -> Problem:
-    return document.problem(code, path, key=True, **params)
+    return one.version == other.version and one.overlaps(other)
 
 
 def _said(path: Iterable[str | int]) -> str:

@@ -1,8 +1,8 @@
-"""From a plan to the commands that make it: what `masugata lab plan` prints and a driver runs, in this order.
+"""From a plan to the commands that make it: what `masugata lab plan` prints and a driver runs, in order.
 
-Each segment is a bridge in the namespace `switch`; every node has a veth pair whose other end is a port of that
-bridge. Nodes configure nothing by themselves (no IPv6 autoconfiguration, no duplicate detection, no router
-solicitations), so that a capture holds only what somebody sent.
+Each segment is a bridge in the namespace `switch`; every node has a veth pair whose other end is a port of
+that bridge. Nodes configure nothing by themselves (no IPv6 autoconfiguration, no duplicate detection, no
+router solicitations), so that a capture holds only what somebody sent.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _QUIET_IPV4 = {"rp_filter": "0", "accept_redirects": "0", "send_redirects": "0"}
 _GATEWAY_IPV4 = _QUIET_IPV4 | {"arp_ignore": "1", "arp_announce": "2"}
 
 # Forwarding stays off until the gateway has read its own ruleset back. Connection tracking must not adopt
-# connections in the middle (loose=0) and must count bytes (acct=1); both exist only where the module is loaded.
+# connections in the middle (loose=0) and must count bytes (acct=1); both exist where the module is loaded.
 _GATEWAY_ONCE = (
     "net.ipv4.ip_forward=0",
     "net.ipv6.conf.all.forwarding=0",
@@ -149,7 +149,9 @@ def _configure(node: Node) -> Iterator[Step]:
 def _after(node: Node) -> Iterator[str]:
     for link in node.links:
         if node.name == GATEWAY:
-            yield from (f"net.ipv4.conf.{link.interface}.{key}={value}" for key, value in _GATEWAY_IPV4.items())
+            yield from (
+                f"net.ipv4.conf.{link.interface}.{key}={value}" for key, value in _GATEWAY_IPV4.items()
+            )
         yield f"-net.ipv6.conf.{link.interface}.disable_ipv6={0 if link.has_ipv6 else 1}"
     yield from (f"{key}={value}" for key, value in node.sysctls)
 
@@ -164,7 +166,7 @@ def _addresses(node: Node) -> Iterator[str]:
             yield f"addr add {_link_local(link.mac)}/64 dev {link.interface} nodad"
         yield f"link set {link.interface} up"
     for network in node.extra_addresses:
-        # A local route makes every address of the prefix the node's own: it answers ARP, pings and RSTs for all.
+        # A local route makes every address of the prefix the node's own: ARP, pings and RSTs for all.
         yield f"route add local {network} dev lo"
     for hop in node.default_routes:
         yield f"route add default via {hop}"

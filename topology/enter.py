@@ -3,11 +3,12 @@
     python -I -S enter.py HOLDER_PID HOLDER_STARTED NODE PROGRAM [ARGUMENT…]
 
 `nsenter` could do most of this, but it stands between its caller and the program: a SIGTERM ends nsenter and
-leaves the program running. Here signals pass through (once: a terminal has sent Ctrl-C to the program already),
-the exit status comes back, a stopped program stops us, and when we are killed outright the program is too.
+leaves the program running. Here signals pass through (once: a terminal has sent Ctrl-C to the program
+already), the exit status comes back, a stopped program stops us, and when we are killed outright the program
+is too.
 
-The program gets the caller's environment and working directory, the node's network, host name and /sys, and the
-lab's PID namespace, so that it ends with the lab.
+The program gets the caller's environment and working directory, the node's network, host name and /sys, and
+the lab's PID namespace, so that it ends with the lab.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ EXIT_NOT_FOUND = 127
 
 _SI_KERNEL = 0x80  # si_code of a signal the terminal driver sent to the whole foreground group
 _FORWARDED = (
-    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
-    signal.SIGCONT, signal.SIGALRM,
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGWINCH, signal.SIGCONT, signal.SIGALRM,
 )  # fmt: skip
 _AWAITED = {*_FORWARDED, signal.SIGCHLD}
 

@@ -1,14 +1,14 @@
 """The one process a lab hangs on: PID 1 of its PID namespace, holding its mounts and network namespaces.
 
-Run as a program by `topology.namespaces`, inside fresh namespaces, with one end of a socket pair as standard input:
+Run as a program by `topology.namespaces`, in fresh namespaces, with one end of a socket pair as its input:
 
-    driver → holder   {"steps": [...], "hosts": "..."}        then the holder builds
-    holder → driver   {"hello": true}                          namespaces exist; credentials carry our outer PID
-    holder → driver   {"ready": true, "missing": [...]}        or {"failed": "...", "where": "..."}
-    driver → holder   "go"                                     the state file is on disk; the socket closes
+    driver → holder   {"steps": [...], "hosts": "..."}     then the holder builds
+    holder → driver   {"hello": true}                      namespaces exist; credentials carry our PID
+    holder → driver   {"ready": true, "missing": [...]}    or {"failed": "...", "where": "..."}
+    driver → holder   "go"                                 the state file is on disk; the socket closes
 
-Until "go", the end of the socket ends the holder: a driver that dies half-way leaves nothing behind. After it,
-nothing but a signal from outside does, and the kernel then ends every process in the lab and frees every
+Until "go", the end of the socket ends the holder: a driver that dies half-way leaves nothing behind. After
+it, nothing but a signal from outside does, and the kernel then ends every process in the lab and frees every
 namespace. There is no tear-down code that could be incomplete.
 """
 
@@ -116,7 +116,7 @@ def private_run() -> None:
 def _bring_back(path: str, descriptor: int) -> None:
     kind = os.fstat(descriptor).st_mode
     if stat.S_ISLNK(kind):
-        os.symlink(os.readlink("", dir_fd=descriptor), path)  # noqa: PTH115
+        os.symlink(os.readlink("", dir_fd=descriptor), path)  # noqa: PTH211
         return
     if stat.S_ISDIR(kind):
         os.mkdir(path)  # noqa: PTH102
@@ -154,7 +154,12 @@ def _ip(lines: list[str], where: str) -> list[str]:
     batch = "\n".join(lines) + "\n"
     try:
         done = subprocess.run(
-            ["ip", "-batch", "-"], input=batch, capture_output=True, text=True, timeout=STEP_SECONDS, check=False
+            ["ip", "-batch", "-"],
+            input=batch,
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise BuildFailed(where, f"ip -batch took longer than {STEP_SECONDS} s") from None

@@ -29,7 +29,7 @@ MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _SIOCETHTOOL = 0x8946
 
-# linux/ethtool.h: transmit checksums, scatter-gather, TCP segmentation, generic segmentation and receive offload.
+# linux/ethtool.h: transmit checksums, scatter-gather, TCP and generic segmentation, generic receive offload.
 # Off, a frame in a capture or behind a raw socket is what a wire would carry: whole, and with its checksum.
 _OFFLOADS = {"tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
 
@@ -47,7 +47,7 @@ def unshare(kinds: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """Mount; see mount(2)."""
+    """Put a file system, or with MS_BIND another path, where `target` is."""
     arguments = (source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode())
     _check(_libc.mount(*arguments), f"mount {target}")
 

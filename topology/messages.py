@@ -262,17 +262,29 @@ declare(
 declare(
     {
         "lab-help-up": Message(en="bring up a lab from its file", ja="ファイルから模擬環境を立ち上げる"),
-        "lab-help-down": Message(en="end a lab and everything in it", ja="模擬環境とその中のすべてを終わらせる"),
-        "lab-help-exec": Message(en="run a command on a node, as if it were that machine", ja="ノードの上でコマンドを実行する"),
-        "lab-help-status": Message(en="show what is up, and what runs on it", ja="動いている模擬環境と、その中のプロセスを示す"),
+        "lab-help-down": Message(
+            en="end a lab and everything in it", ja="模擬環境とその中のすべてを終わらせる"
+        ),
+        "lab-help-exec": Message(
+            en="run a command on a node, as if it were that machine", ja="ノードの上でコマンドを実行する"
+        ),
+        "lab-help-status": Message(
+            en="show what is up, and what runs on it", ja="動いている模擬環境と、その中のプロセスを示す"
+        ),
         "lab-help-plan": Message(
             en="print the commands that would make a lab, or draw it; change nothing",
             ja="模擬環境を作るコマンドの表示、または作図だけを行う(何も変更しない)",
         ),
-        "lab-option-replace": Message(en="end a lab of the same name first", ja="同じ名前の模擬環境があれば先に終わらせる"),
+        "lab-option-replace": Message(
+            en="end a lab of the same name first", ja="同じ名前の模擬環境があれば先に終わらせる"
+        ),
         "lab-option-all": Message(en="every lab of this user", ja="この利用者のすべての模擬環境"),
-        "lab-option-lab": Message(en="which lab, when several are up", ja="複数動いているときに、どの模擬環境か"),
-        "lab-option-svg": Message(en="draw the lab into this SVG file", ja="模擬環境の図をこの SVG ファイルに書く"),
+        "lab-option-lab": Message(
+            en="which lab, when several are up", ja="複数動いているときに、どの模擬環境か"
+        ),
+        "lab-option-svg": Message(
+            en="draw the lab into this SVG file", ja="模擬環境の図をこの SVG ファイルに書く"
+        ),
         "lab-is-up": Message(
             en="lab '{name}' is up: {hosts} hosts on {segments} segments, in {milliseconds} ms",
             ja="模擬環境 '{name}' が立ち上がりました: {segments} セグメントにホスト {hosts} 台、{milliseconds} ミリ秒",
@@ -286,7 +298,8 @@ declare(
             ja="このカーネルには {setting} の設定がないため省きました",
         ),
         "lab-is-down": Message(
-            en="lab '{name}' is down, in {milliseconds} ms", ja="模擬環境 '{name}' を終わらせました ({milliseconds} ミリ秒)"
+            en="lab '{name}' is down, in {milliseconds} ms",
+            ja="模擬環境 '{name}' を終わらせました ({milliseconds} ミリ秒)",
         ),
         "lab-drawn": Message(en="drew {file}", ja="{file} に図を書きました"),
         "lab-status-title": Message(

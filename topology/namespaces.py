@@ -1,9 +1,9 @@
 """Run a plan as network namespaces, without root: one holder process, and everything hangs on it.
 
 `Lab.up` starts `unshare` with fresh user, PID, mount and network namespaces and in them the holder
-(`topology.holder`), which builds the lab. Killing the holder is the whole of the tear-down: the kernel ends every
-process of its PID namespace, the mounts go with their namespace, the networks with theirs. That is true after a
-crash of anything as well.
+(`topology.holder`), which builds the lab. Killing the holder is the whole of the tear-down: the kernel ends
+every process of its PID namespace, the mounts go with their namespace, the networks with theirs. That is true
+after a crash of anything as well.
 
 Privilege: an ordinary user who may make user namespaces, or root. Tools: `unshare`, `ip` (iproute2).
 """
@@ -154,8 +154,9 @@ class Lab:
         Raises:
             subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed.
         """
-        options = {"capture_output": True, "text": True, "check": False, **options}
-        return subprocess.run(self.command(node, arguments), timeout=timeout, **options)
+        options = {"capture_output": True, "text": True, **options}
+        check = options.pop("check", False)
+        return subprocess.run(self.command(node, arguments), timeout=timeout, check=check, **options)
 
     def status(self) -> tuple[NodeStatus, ...]:
         """Return every node with the processes on it, the holder itself left out."""
@@ -327,7 +328,10 @@ def _end(saved: LabState) -> None:
     """End the holder and with it the lab, then forget it."""
     _kill(saved.holder)
     _kill(saved.supervisor)
-    state.forget(saved.name)
+    remembered = state.load(saved.name)
+    # Somebody may have replaced this lab by another of its name, which must not be forgotten.
+    if remembered is None or remembered.holder == saved.holder:
+        state.forget(saved.name)
 
 
 def _kill(process: Process) -> None:

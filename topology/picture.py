@@ -1,6 +1,6 @@
 """A plan as a picture: an SVG with the gateway in the middle and every segment as a wire with its hosts.
 
-Pure text in, text out: the same plan and language give the same bytes, and nothing is fetched when it is shown.
+Pure text in, text out: the same plan and language give the same bytes, and showing it fetches nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from zones.messages import Language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from topology.plan import Label, LabPlan, Link, Node, Segment
 
@@ -37,6 +37,9 @@ text {{ font-family: {_FONTS}; fill: #1f2933 }}
 .head {{ font-size: 20px; font-weight: 700 }}
 .light {{ fill: #ffffff }}
 """.strip()
+
+
+_Row = list[tuple["Segment", tuple["Node", ...]]]
 
 
 class _Column(NamedTuple):
@@ -81,33 +84,40 @@ def _hosts(plan: LabPlan, segment: Segment) -> tuple[Node, ...]:
     return tuple(host for host in plan.hosts if host.links[0].segment == segment.name)
 
 
-def _rows(plan: LabPlan) -> tuple[list[tuple[Segment, tuple[Node, ...]]], list[tuple[Segment, tuple[Node, ...]]]]:
-    """Return the segments above and below the gateway, in the file's order; a lab of three or fewer is one row."""
+def _rows(plan: LabPlan) -> tuple[_Row, _Row]:
+    """Return the segments above and below the gateway, in the file's order."""
     filled = [(segment, _hosts(plan, segment)) for segment in plan.segments]
     cut = len(filled) if len(filled) <= 2 else (len(filled) + 1) // 2
     return filled[:cut], filled[cut:]
 
 
-def _height(row: Sequence[tuple[Segment, tuple[Node, ...]]]) -> int:
+def _height(row: _Row) -> int:
     most = max((len(hosts) for _, hosts in row), default=0)
     return TITLE + most * (CARD + CARD_GAP) + 8 if row else 0
 
 
 def _place(
-    plan: LabPlan, row: list[tuple[Segment, tuple[Node, ...]]], y: int, height: int, width: int, *, above: bool
+    plan: LabPlan,
+    row: _Row,
+    y: int,
+    height: int,
+    width: int,
+    *,
+    above: bool,
 ) -> Iterator[_Column]:
     links = {link.segment: link for link in plan.gateway.links}
     x = (width - len(row) * PANEL - (len(row) - 1) * GAP) // 2
     for segment, hosts in row:
-        yield _Column(segment, links.get(segment.name), hosts, x, y, height, above)
+        own = height if above else _height([(segment, hosts)])
+        yield _Column(segment, links.get(segment.name), hosts, x, y, own, above)
         x += PANEL + GAP
 
 
 def _open(plan: LabPlan, width: int, height: int, language: Language) -> str:
     title = _title(plan.label, plan.name, language)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-label={quoteattr(title)} lang="{language}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+        f' viewBox="0 0 {width} {height}" role="img" aria-label={quoteattr(title)} lang="{language}">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n'
         f'<text class="head" x="{MARGIN}" y="{MARGIN + 24}">{escape(title)}</text>'
@@ -118,8 +128,8 @@ def _column(column: _Column, gateway_y: int, language: Language) -> Iterator[str
     segment, x, y = column.segment, column.x, column.y
     color = segment.color
     yield (
-        f'<rect x="{x}" y="{y}" width="{PANEL}" height="{column.height}" rx="10" fill="{color}" fill-opacity="0.07"'
-        f' stroke="{color}" stroke-opacity="0.45"/>'
+        f'<rect x="{x}" y="{y}" width="{PANEL}" height="{column.height}" rx="10" fill="{color}"'
+        f' fill-opacity="0.07" stroke="{color}" stroke-opacity="0.45"/>'
     )
     yield _text("name", x + 36, y + 27, _title(segment.label, segment.name, language), fill=color)
     networks = ", ".join(str(network) for network in segment.networks)
@@ -136,11 +146,13 @@ def _wire(column: _Column, gateway_y: int) -> Iterator[str]:
     far, near = (column.y + TITLE + CARD // 2, gateway_y) if column.above else (last, gateway_y + GATEWAY)
     if column.link is None:
         far, near = column.y + TITLE + CARD // 2, last
-    yield f'<path d="M{x} {far}V{near}" stroke="{color}" stroke-width="4" stroke-linecap="round" fill="none"/>'
+    yield f'<path d="M{x} {far}V{near}" stroke="{color}" stroke-width="4" stroke-linecap="round"/>'
     if column.link is not None:
         middle = (near - WIRE // 2) if column.above else (near + WIRE // 2)
         yield _text("name", x + 14, middle - 2, column.link.interface, fill=color)
-        yield _text("mono", x + 14, middle + 16, ", ".join(str(address.ip) for address in column.link.addresses))
+        yield _text(
+            "mono", x + 14, middle + 16, ", ".join(str(address.ip) for address in column.link.addresses)
+        )
 
 
 def _card(host: Node, x: int, y: int, color: str, language: Language) -> Iterator[str]:
@@ -153,7 +165,9 @@ def _card(host: Node, x: int, y: int, color: str, language: Language) -> Iterato
     )
     yield _text("name", x + 46, y + 19, host.name)
     yield _text("small", x + PANEL - 22, y + 19, _said(host.label, language), anchor="end")
-    addresses = [str(address.ip) for address in host.addresses] + [str(extra) for extra in host.extra_addresses]
+    addresses = [str(address.ip) for address in host.addresses] + [
+        str(extra) for extra in host.extra_addresses
+    ]
     yield _text("mono", x + 46, y + 37, _short(", ".join(addresses), 30))
     if not host.extra_addresses:
         ports = " ".join(f"{service.protocol}/{service.port}" for service in host.services)
@@ -161,7 +175,8 @@ def _card(host: Node, x: int, y: int, color: str, language: Language) -> Iterato
 
 
 def _gateway(plan: LabPlan, width: int, y: int, language: Language) -> Iterator[str]:
-    yield f'<rect x="{MARGIN}" y="{y}" width="{width - 2 * MARGIN}" height="{GATEWAY}" rx="10" fill="#1f2933"/>'
+    inner = width - 2 * MARGIN
+    yield f'<rect x="{MARGIN}" y="{y}" width="{inner}" height="{GATEWAY}" rx="10" fill="#1f2933"/>'
     middle = width // 2
     name = _title(plan.gateway.label, plan.gateway.name, language)
     yield _text("head light", middle, y + 33, name, anchor="middle")

@@ -125,7 +125,9 @@ class LabPlan:
         """
         node = self.nodes.get(name)
         if node is None:
-            raise ConfigurationError("lab-unknown-node", node=name, lab=self.name, nodes=", ".join(self.nodes))
+            raise ConfigurationError(
+                "lab-unknown-node", node=name, lab=self.name, nodes=", ".join(self.nodes)
+            )
         return node
 
     def segment(self, name: str) -> Segment:
@@ -164,6 +166,8 @@ def load_plan(text: str, file: str) -> LabPlan:
     shape = validate(document, LabShape, problems)
     if shape is not None:
         problems += check_lab(shape, document)
+    elif not problems:
+        problems.append(document.problem("missing-key", [], key="schema"))
     if problems or shape is None or shape.gateway is None:
         raise PolicyError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
     return replace(_plan(shape, shape.gateway), file=file, text=text)

@@ -22,7 +22,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _refuse(code: str, value: object) -> NoReturn:
-    raise PydanticCustomError(code, "refused", {"value": str(value)[:80]})  # type: ignore[arg-type]
+    raise PydanticCustomError(code, "refused", {"value": str(value)[:80]})
 
 
 def _address(value: object) -> Address:
@@ -30,7 +30,12 @@ def _address(value: object) -> Address:
         address = ip_address(str(value))
     except ValueError:
         _refuse("lab-bad-address", value)
-    if getattr(address, "scope_id", None) or address.is_multicast or address.is_unspecified or address.is_loopback:
+    if (
+        getattr(address, "scope_id", None)
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_loopback
+    ):
         _refuse("lab-bad-address", value)
     return address
 
@@ -161,7 +166,7 @@ class HostShape(NodeShape):
 
 
 class LabShape(Shape):
-    """A whole lab file. What must not be missing is checked in `topology.checks`, where its place is known."""
+    """A whole lab file. What must not be missing is checked in `topology.checks`, which knows its place."""
 
     schema_: Annotated[str, BeforeValidator(_version)] = Field(alias="schema", default="1")
     name: NameText = "lab"

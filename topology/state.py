@@ -2,8 +2,8 @@
 
     $XDG_RUNTIME_DIR/masugata/labs/NAME/{state.json,plan.yaml,holder.log}   or /tmp/masugata-UID/labs/NAME/
 
-/tmp is everybody's: each directory must be ours, no symbolic link, and closed to others, or nothing is read from
-it or written to it.
+/tmp is everybody's: each directory must be ours, no symbolic link, and closed to others, or nothing is read
+from it or written to it.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def load(name: str) -> LabState | None:
     try:
         record: dict[str, Any] = json.loads((labs_directory() / name / STATE).read_text(encoding="utf-8"))
         processes = {key: Process(**record.pop(key)) for key in ("supervisor", "holder")}
-        return LabState(**{**record, "missing": tuple(record["missing"])}, **processes)
+        return LabState(**{**record, **processes, "missing": tuple(record["missing"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -102,7 +102,9 @@ def status(terminal: Terminal, name: str | None) -> int:
 
 @command.command("plan", help=words("lab-help-plan"))
 @_FILE
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), default=None, help=words("lab-option-svg"))
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), default=None, help=words("lab-option-svg")
+)
 @shared_flags
 def plan_verb(terminal: Terminal, file: Path | None, svg: Path | None) -> int:
     """Print what `up` would do, or draw it."""
@@ -192,7 +194,9 @@ _COLUMNS = ("node", "interface", "segment", "address", "service", "process")
 
 def _show(terminal: Terminal, lab: Lab) -> None:
     uptime = _duration(time.time() - lab.state.since)
-    terminal.say("lab-status-title", name=lab.name, uptime=uptime, pid=lab.state.holder.pid, file=lab.state.file)
+    terminal.say(
+        "lab-status-title", name=lab.name, uptime=uptime, pid=lab.state.holder.pid, file=lab.state.file
+    )
     head = [terminal.words(f"lab-column-{column}") for column in _COLUMNS]
     rows = [row for node in lab.status() if node.name in lab.plan.nodes for row in _rows(lab.plan, node)]
     for line in _aligned([head, *rows]):
@@ -213,7 +217,9 @@ def _rows(plan: LabPlan, status: NodeStatus) -> Iterator[list[str]]:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    padded = (
+        [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows
+    )
     return ["  " + "  ".join(row).rstrip() for row in padded]
 
 
