@@ -199,3 +199,12 @@ def _likeness(text: str) -> float:
     sample = text[: _SAMPLE_CHARACTERS * 8]
     foreign = [character for character in sample if character > "\x7f"][:_SAMPLE_CHARACTERS]
     return sum(map(_points, foreign)) / len(foreign) if foreign else 0.0
+
+
+def load_codecs() -> None:
+    """Load every codec on the list now: a confined worker could not open their modules later."""
+    for reader in _READERS.values():
+        reader(b"a")
+    decode_eucjp(b"\x8f\xb0\xa1")
+    decode_iso2022jp(b"\x1b$(O!!\x1b(B")
+    level_one()

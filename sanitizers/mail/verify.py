@@ -53,7 +53,7 @@ _TITLE = re.compile(r"^〘(?:枡形|masugata) [^〙\n]*〙$", re.MULTILINE)
 _ENCODED = re.compile(_WORD)
 
 
-class Unverified(Exception):
+class Unverified(ValueError):
     """The output is not what a sanitized mail must be; the text says in what."""
 
 
@@ -133,3 +133,12 @@ def _check_text(text: str) -> None:
         raise Unverified("long line")
     if len(_TITLE.findall(text)) != 1:
         raise Unverified("footer")
+
+
+def verify(output: bytes) -> None:
+    """Check a sanitized mail.
+
+    Raises:
+        Unverified: as `verify_mail`.
+    """
+    verify_mail(output)
