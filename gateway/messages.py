@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gateway.audit.messages
 import gateway.doctor.messages
+import gateway.journal.messages
 import gateway.kernel.wording
 import gateway.mail.messages
 import gateway.process.wording
 import gateway.replay.messages  # noqa: F401
+import sanitizers.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
 import zones.wording  # noqa: F401
 from zones.messages import Message, declare

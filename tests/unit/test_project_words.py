@@ -87,6 +87,8 @@ def _use(call: ast.Call, errors: set[str], place: str) -> Use | None:
         return _constant(place, keywords.get("code"), None)
     if not call.args or not (name in SPEAKING or name in errors):
         return None
+    if name == "log" and not (isinstance(call.func, ast.Attribute) and len(call.args) == 1):
+        return None  # somebody's function of that name; a terminal's takes one code
     plain = name != "hint" and all(keyword.arg for keyword in call.keywords) and len(call.args) == 1
     return _constant(place, call.args[0], frozenset(str(k.arg) for k in call.keywords) if plain else None)
 
