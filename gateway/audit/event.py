@@ -196,6 +196,7 @@ KINDS: dict[str, Kind] = {
     "mail-dead": _kind(_MAIL, "job code"),
     "apply": _kind(_APPLY, "policy"),
     "apply-refused": _kind(_APPLY, "code"),
+    "gateway-stopping": _kind({"reason": CODE}),
     "role-started": _kind(_ROLE, "role role_pid"),
     "role-ended": _kind(_ROLE, "role"),
     "gap": _kind({"where": TEXT, "lost": COUNT, "cause": CODE}, "where"),
@@ -203,6 +204,8 @@ KINDS: dict[str, Kind] = {
     "start": _kind(_START),
     "stop": _kind({"reason": CODE}),
 }
+RESERVED = frozenset({"start", "stop"})
+"""The first and the last event of a file: the recorder's own, refused from anyone else."""
 
 
 @dataclass(frozen=True, kw_only=True)

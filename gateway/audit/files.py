@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gateway.audit.event import MAX_LINE_BYTES
+from gateway.audit.event import MAX_LINE_BYTES, parse_line
 from zones.errors import BackendError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -101,6 +101,41 @@ def read_lines(stream: BinaryIO) -> Iterator[RawLine]:
             rest = stream.readline(MAX_LINE_BYTES + 2)
             whole = rest.endswith(b"\n")
         yield RawLine(data.removesuffix(b"\n"), whole)
+
+
+def sealed_boot(file: LogFile) -> str | None:
+    """Return the boot whose end this file's first event seals; None for a first file.
+
+    Raises:
+        BackendError: it cannot be read.
+    """
+    with open_log(file.path) as stream:
+        line = next(read_lines(stream), None)
+    event = parse_line(line.data) if line else None
+    return event.fields.get("previous_boot") if event else None
+
+
+def in_order(files: list[LogFile]) -> list[LogFile]:
+    """Return the files as they followed each other: by their seals, and only then by their names.
+
+    A corrected clock, or two starts in one second, would mislead the names.
+
+    Raises:
+        BackendError: one cannot be read.
+    """
+    following: dict[tuple[str, str | None], list[LogFile]] = {}
+    boots = {file[:2] for file in files}
+    for file in files:
+        before = (file.gateway, sealed_boot(file))
+        following.setdefault(before if before in boots else (file.gateway, None), []).append(file)
+    ordered: list[LogFile] = []
+    for gateway in dict.fromkeys(file.gateway for file in files):
+        todo = following.get((gateway, None), [])[::-1]
+        while todo:
+            ordered.append(todo.pop())
+            todo += following.get(ordered[-1][:2], [])[::-1]
+    # Seals that run in a circle can only be forged; `verify` says so, and their lines are shown last.
+    return ordered + [file for file in files if file not in set(ordered)]
 
 
 def unreadable(path: Path, error: OSError) -> BackendError:

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING
 
 from gateway.audit.chain import ChainWriter, Head
 from gateway.audit.event import GENESIS, Draft, line_hash, make_draft, parse_line
-from gateway.audit.files import LOCK_NAME, LogFile, file_name, log_files, new_boot, open_log, read_lines
+from gateway.audit.files import (
+    LOCK_NAME,
+    LogFile,
+    file_name,
+    log_files,
+    new_boot,
+    open_log,
+    read_lines,
+    sealed_boot,
+)
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
@@ -148,7 +157,7 @@ def unsealed_ending(directory: Path, gateway: str) -> Ending | None:
     A file without any event (its recorder died while beginning it) has nothing to seal.
     """
     files = [file for file in log_files(directory)[0] if file.gateway == gateway]
-    sealed = {_sealed_by(file) for file in files}
+    sealed = {sealed_boot(file) for file in files}
     endings = (read_ending(file) for file in reversed(files) if file.boot not in sealed)
     return next((ending for ending in endings if ending.head.seq), None)
 
@@ -165,14 +174,6 @@ def read_ending(file: LogFile) -> Ending:
     if not torn:
         return Ending(head=head)
     return Ending(head=head, torn_bytes=len(torn), torn_sha256=hashlib.sha256(torn).hexdigest())
-
-
-def _sealed_by(file: LogFile) -> str | None:
-    with open_log(file.path) as stream:
-        for line in read_lines(stream):
-            event = parse_line(line.data)
-            return event.fields.get("previous_boot") if event else None
-    return None
 
 
 def _start_draft(previous: Ending | None, revision: str) -> Draft:

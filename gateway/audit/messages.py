@@ -236,6 +236,7 @@ declare(
         "audit-kind-mail-dead": Message(en="mail given up", ja="メール配送断念"),
         "audit-kind-apply": Message(en="policy applied", ja="ポリシー適用"),
         "audit-kind-apply-refused": Message(en="policy refused", ja="ポリシー適用拒否"),
+        "audit-kind-gateway-stopping": Message(en="gateway stopping", ja="ゲートウェイ停止"),
         "audit-kind-role-started": Message(en="role started", ja="役割開始"),
         "audit-kind-role-ended": Message(en="role ended", ja="役割終了"),
         "audit-kind-gap": Message(en="EVENTS LOST", ja="記録欠落"),

@@ -41,7 +41,7 @@ def packet_event(
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "decided_by": verdict.decided_by,
-        "source_zone": policy.zone_of_interface(ingress) if ingress else GATEWAY,
+        "source_zone": _source_zone(record, ingress, policy),
         "in_interface": ingress,
         "out_interface": egress,
         "mac": record.mac,
@@ -51,6 +51,13 @@ def packet_event(
         "bytes": wire_bytes(record.payload),
         **_parsed(record.payload, policy),
     }
+
+
+def _source_zone(record: Record, ingress: str | None, policy: Policy) -> str | None:
+    if not record.in_index:
+        return GATEWAY  # it came in by no interface: our own
+    # An interface that is gone by now has no name, and its packet no zone that could be named.
+    return policy.zone_of_interface(ingress) if ingress else None
 
 
 def wire_bytes(payload: bytes) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.audit.event import parse_line
-from gateway.audit.files import log_files, open_log, read_lines
+from gateway.audit.files import in_order, log_files, open_log, read_lines
 from zones.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def events(directory: Path) -> Iterator[Place]:
         ConfigurationError: no such directory.
         BackendError: a file cannot be read.
     """
-    for file in log_files(directory)[0]:
+    for file in in_order(log_files(directory)[0]):
         yield from _places(file)
 
 
@@ -102,7 +102,7 @@ def newest(directory: Path, count: int) -> list[Place]:
         BackendError: a file cannot be read.
     """
     found: deque[Place] = deque()
-    for file in reversed(log_files(directory)[0]):
+    for file in reversed(in_order(log_files(directory)[0])):
         wanted = count - len(found)
         if wanted <= 0:
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.audit.event import make_draft
+from gateway.audit.event import RESERVED, make_draft
 
 if TYPE_CHECKING:
     from gateway.audit.event import Draft
@@ -51,6 +51,8 @@ def draft_of(kind: str, fields: dict[str, object], *, actor: str, revision: str)
     Raises:
         ValueError: see `make_draft`.
     """
+    if kind in RESERVED:
+        raise ValueError(f"audit event {kind} is the recorder's own")
     who, under = fields.pop("actor", None), fields.pop("revision", None)
     return make_draft(
         kind,

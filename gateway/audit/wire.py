@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.audit.event import MAX_LINE_BYTES, canonical, make_draft
+from gateway.audit.event import MAX_LINE_BYTES, RESERVED, canonical, make_draft
 
 if TYPE_CHECKING:
     from gateway.audit.event import Draft
@@ -76,6 +76,9 @@ def decode_submission(untrusted: bytes) -> Submission:
     if any(type(record[name]) is not kind for name, kind in _SUBMISSION.items()):
         raise NotASubmission(0, "a member is of the wrong type")
     number = record["n"]
+    if record["kind"] in RESERVED:
+        # A second `stop` in the middle would make a sound file look forged.
+        raise NotASubmission(number, f"{record['kind']} is the recorder's own")
     try:
         draft = make_draft(
             record["kind"], record["fields"], actor=record["actor"], revision=record["revision"]

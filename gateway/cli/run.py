@@ -96,7 +96,7 @@ async def _run(terminal: Terminal, settings: GatewaySettings, arguments: list[st
             terminal.out.flush()
             await stop.wait()
         finally:
-            audit.emit("stop", reason="told-to-stop")
+            audit.emit("gateway-stopping", reason="told-to-stop")
             await audit.flush()
             await supervisor.stop()
             close_gates()

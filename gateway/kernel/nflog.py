@@ -310,11 +310,8 @@ class NflogReader:
             except BlockingIOError:
                 return
             except OSError as error:
-                cause = (
-                    "overrun" if error.errno == errno.ENOBUFS else errno.errorcode.get(error.errno or 0, "?")
-                )
-                self._on_gap(Gap(None, None, cause.lower()))
-                if cause != "overrun":
+                self._on_gap(Gap(None, None, _cause(error)))
+                if error.errno != errno.ENOBUFS:
                     return
                 continue
             if port == 0:
@@ -336,6 +333,12 @@ class NflogReader:
         if lost := self._sequence.missing(record.group, record.sequence):
             self._on_gap(Gap(record.group, lost, "sequence"))
         self._on_record(record)
+
+
+def _cause(error: OSError) -> str:
+    if error.errno == errno.ENOBUFS:
+        return "overrun"
+    return errno.errorcode.get(error.errno or 0, "unknown").lower()
 
 
 def _enlarge(log_socket: socket.socket, receive_bytes: int) -> int:

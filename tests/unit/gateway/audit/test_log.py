@@ -9,7 +9,7 @@ import pytest
 
 from gateway.audit.chain import Head
 from gateway.audit.event import make_draft, parse_line
-from gateway.audit.files import log_files
+from gateway.audit.files import in_order, log_files
 from gateway.audit.log import open_for_append
 from gateway.audit.verify import verify
 from zones.errors import BackendError, ConfigurationError
@@ -195,6 +195,14 @@ def test_a_clock_that_was_set_back_does_not_break_the_chain(tmp_path):
     report = verify(tmp_path)
     assert report.findings == ()
     assert report.heads[0].boot.startswith("2001")
+
+
+def test_files_are_read_in_the_order_of_their_seals_not_of_their_names(tmp_path):
+    boots = [write_boot(tmp_path, clock=lambda n=n: n).name for n in (2e9, 2e9, 1e9, 3e9)]
+    assert [file.path.name for file in in_order(log_files(tmp_path)[0])] == boots
+    (tmp_path / boots[0]).unlink()
+    (tmp_path / boots[2]).write_bytes(b"broken")
+    assert {file.path.name for file in in_order(log_files(tmp_path)[0])} == set(boots[1:])
 
 
 def test_lines_of_another_gateway_or_nonsense_are_found(tmp_path):

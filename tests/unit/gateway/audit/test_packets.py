@@ -100,6 +100,12 @@ def test_a_packet_of_our_own_comes_from_the_gateway():
     assert "mac" not in fields
 
 
+def test_a_packet_of_an_interface_that_is_gone_has_no_zone():
+    _, fields = event(ipv4(6, tcp()), in_index=99)
+    assert "source_zone" not in fields
+    assert "in_interface" not in fields
+
+
 def test_the_copy_is_cut_but_the_length_is_the_whole():
     cut = ipv4(17, struct.pack("!HHHH", 1, 53, 1480, 0) + bytes(100), length=1500)
     _, fields = event(cut)

@@ -121,6 +121,19 @@ async def test_a_bug_of_the_caller_is_refused_at_the_call(tmp_path):
         audit.emit("gap", where="late")
 
 
+async def test_the_first_and_last_event_are_the_recorders_own(tmp_path):
+    async with recorder(tmp_path), AuditClient(tmp_path / "s", actor="mail") as audit:
+        with pytest.raises(ValueError, match="recorder's own"):
+            audit.emit("stop", reason="told-to")
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        draft = make_draft("stop", {"reason": "forged"}, actor="x")
+        writer.write(encode_submission(Submission(1, True, draft)))
+        assert json.loads(await reader.readline())["what"] == "refused"
+        writer.close()
+        await writer.wait_closed()
+    assert [event.kind for event in recorded(tmp_path)] == ["start", "fault", "stop"]
+
+
 async def test_a_client_outlives_a_recorder_that_restarts(tmp_path):
     async with AuditClient(tmp_path / "s", actor="mail") as audit:
         async with recorder(tmp_path):
