@@ -97,6 +97,11 @@ declare(
         "role-without-policy": Message(
             en="the role '{role}' was given no policy", ja="役割 '{role}' にポリシーが渡されていません"
         ),
+        "compile-option-now": Message(
+            en="the moment it is loaded: 2027-04-01 or 2027-04-01T09:00 (default: now)",
+            ja="読み込む時点: 2027-04-01 または 2027-04-01T09:00(既定は現在)",
+        ),
+        "compile-option-mail-port": Message(en="port of the mail proxy", ja="メール無害化の待受ポート"),
         "run-option-config": Message(en="gateway.yaml of this gateway", ja="このゲートウェイの gateway.yaml"),
         "run-option-state": Message(
             en="directory for journal, audit and sockets", ja="台帳・監査・ソケットを置くディレクトリ"

@@ -24,7 +24,13 @@ _MAX_REQUEST_BYTES = 16 * 1024
 async def web(options: argparse.Namespace) -> Callable[[], None]:
     """Serve HTTP/1.1, one answer a connection."""
     body = f"{options.name}\n".encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    lines = (
+        "HTTP/1.1 200 OK",
+        "Content-Type: text/plain",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    head = "\r\n".join([*lines, "", ""])
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
