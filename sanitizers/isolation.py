@@ -177,8 +177,12 @@ class _Parent:
     async def start(cls, seconds: float) -> _Parent:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        with theirs:
-            process = await asyncio.to_thread(_spawn, theirs.fileno())
+        try:
+            with theirs:
+                process = await asyncio.to_thread(_spawn, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
         parent = cls(process, ours, ())
         try:
             hello = await asyncio.wait_for(parent._receive(), seconds)

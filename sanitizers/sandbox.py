@@ -41,13 +41,13 @@ def confine_parent() -> tuple[str, ...]:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     layers = [NETWORK] if libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC) == 0 else []
-    _drop_bounding_set(libc)
+    bounded = _drop_bounding_set(libc)
     if _become_nobody():
         layers.append(USER)
     # Without privilege the kernel may still give us a network of our own, inside a user namespace.
     if NETWORK not in layers and libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:
         layers.append(NETWORK)
-    if _drop_bounding_set(libc):
+    if _drop_bounding_set(libc) or bounded:
         layers.append(BOUNDING)
     _drop_capabilities(libc)
     layers.append(CAPABILITIES)
@@ -102,9 +102,8 @@ def _become_nobody() -> bool:
 
 def _drop_bounding_set(libc: ctypes.CDLL) -> bool:
     results = [libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) for number in range(_HIGHEST_CAPABILITY + 1)]
-    return bool(
-        results[0] == 0
-    )  # above the kernel's last capability the call fails, and there is nothing to drop
+    # Numbers above the kernel's last capability fail: there is nothing to drop.
+    return bool(results[0] == 0)
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
