@@ -375,6 +375,160 @@ declare(
             en="judge as of this date or moment (default: now)",
             ja="この日付・日時の時点で判定する(既定は現在)",
         ),
+        "query-help": Message(
+            en='Ask the verdict for packets such as "mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443" or, with names of the policy, "renkei > shinsei-asp https"; `-` reads them from stdin, one a line. The policy is the first argument, or --policy. Exit code 0 whatever the verdict, unless --expect says otherwise.',
+            ja='"mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443" や、ポリシーの名前を使った "renkei > shinsei-asp https" のようなパケットの判定を尋ねます。`-` は標準入力から一行に一つ読みます。ポリシーは最初の引数か --policy で指定します。判定の内容によらず終了コードは 0 です(--expect を除く)。',
+        ),
+        "option-policy": Message(
+            en="the policy: a file, or a directory of *.yaml",
+            ja="ポリシー(ファイル、または *.yaml のあるディレクトリ)",
+        ),
+        "option-state": Message(
+            en="what connection tracking knows of the packet (default: new)",
+            ja="接続追跡がこのパケットについて知っている状態(既定は new)",
+        ),
+        "option-flow": Message(
+            en="the flow that admitted its connection (implies --state established)",
+            ja="その接続を許可したフロー(--state established を含意)",
+        ),
+        "option-expect": Message(
+            en="exit with 1 unless every verdict has this outcome or reason",
+            ja="すべての判定がこの結果または理由でなければ終了コード 1",
+        ),
+        "query-nothing-asked": Message(
+            en="no packet to ask about",
+            ja="尋ねるパケットがありません",
+            hint_en='masugata query POLICY "mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443"',
+            hint_ja='masugata query ポリシー "mynumber:10.10.3.4 > outside:198.51.100.1 tcp/443"',
+        ),
+        "query-stdin-twice": Message(
+            en="policy and packets cannot both come from stdin",
+            ja="ポリシーとパケットの両方を標準入力から読むことはできません",
+        ),
+        "query-unexpected": Message(en="{packet}: not {expected}", ja="{packet}: {expected} ではありません"),
+        "query-also": Message(en="  also matching: {ids}", ja="  ほかに一致: {ids}"),
+        "query-audited": Message(
+            en="  audit mode, without part in the verdict: {ids}",
+            ja="  監査モード(判定には加わらない): {ids}",
+        ),
+        # --- explain ---
+        "explain-help": Message(
+            en="Explain the verdict for packets, written as for `query`: whose addresses they are, the guards and flows looked at, the decision, its owner, ticket and clause; for a deny, the nearest flows and the fields that failed.",
+            ja="パケット(書き方は query と同じ)の判定を説明します。どの領域のアドレスか、見たガードとフロー、判定、その所管・申請番号・条文を示し、拒否の場合は最も近いフローと一致しなかった項目を示します。",
+        ),
+        "explain-packet": Message(en="packet", ja="パケット"),
+        "explain-moment": Message(en="at", ja="時点"),
+        "explain-state": Message(en="state", ja="状態"),
+        "explain-connection": Message(
+            en="{state}, admitted by {flow}", ja="{state}(接続を許可したもの: {flow})"
+        ),
+        "explain-nobody": Message(en="nobody", ja="なし"),
+        "explain-source": Message(en="from", ja="送信元"),
+        "explain-destination": Message(en="to", ja="宛先"),
+        "explain-inferred": Message(
+            en="no interface known: the zone was taken from the address, spoofing is not judged",
+            ja="受信インタフェース不明: 領域はアドレスから推定し、詐称は判定していない",
+        ),
+        "explain-spoofed": Message(
+            en="it came in from {ingress}: address and interface (or MAC) do not belong together",
+            ja="{ingress} から届いた: アドレスとインタフェース(またはMAC)が合わない",
+        ),
+        "explain-whose-prefix": Message(
+            en="{address} is in {zone} ({prefix})", ja="{address} は {zone} ({prefix})"
+        ),
+        "explain-whose-rest": Message(
+            en="{address} is in {zone} ({prefix}: what no other zone has)",
+            ja="{address} は {zone} ({prefix}: ほかの領域に属さない残り)",
+        ),
+        "explain-whose-ours": Message(en="{address} is our own address", ja="{address} はゲートウェイ自身"),
+        "explain-whose-ours-elsewhere": Message(
+            en="{address} is our own address on another segment ({zone})",
+            ja="{address} は別のセグメント({zone})にあるゲートウェイ自身のアドレス",
+        ),
+        "explain-whose-management": Message(
+            en="{address} is in the management segment ({prefix})", ja="{address} は管理セグメント({prefix})"
+        ),
+        "explain-whose-martian": Message(
+            en="{address} is an address that nobody may forward",
+            ja="{address} は中継してはならないアドレス",
+        ),
+        "explain-whose-nobody": Message(
+            en="{address} belongs to no zone", ja="{address} はどの領域にも属さない"
+        ),
+        "explain-guard": Message(en="guard {id}", ja="ガード {id}"),
+        "explain-guard-forbids": Message(en="forbids {actions}", ja="{actions} を禁じる"),
+        "explain-everything": Message(en="everything, replies too", ja="応答を含むすべて"),
+        "explain-guard-decides": Message(en="decides", ja="これが決めた"),
+        "explain-guard-silent": Message(en="says nothing here", ja="ここでは働かない"),
+        "explain-flows": Message(en="flows", ja="フロー"),
+        "explain-flows-between": Message(
+            en="{count} lead from zone to zone here, {matching} match and are open",
+            ja="この領域間に {count} 件、うち一致して有効なもの {matching} 件",
+        ),
+        "explain-audited": Message(
+            en="{id} matches in audit mode, without part in the verdict",
+            ja="{id} は監査モードで一致(判定には加わらない)",
+        ),
+        "explain-verdict": Message(en="verdict", ja="判定"),
+        "explain-flow": Message(en="decided by", ja="決めたフロー"),
+        "explain-owner": Message(en="owner", ja="所管"),
+        "explain-ticket": Message(en="ticket", ja="申請番号"),
+        "explain-expires": Message(en="expires", ja="期限"),
+        "explain-justification": Message(en="why", ja="理由"),
+        "explain-basis": Message(en="clause", ja="条文"),
+        "explain-place": Message(en="written in", ja="記載箇所"),
+        "explain-nearest": Message(en="nearest", ja="近いもの"),
+        "explain-helpless-guard": Message(
+            en="none helps: no flow opens what this guard closes",
+            ja="なし: このガードが閉じる方向はどのフローでも開かない",
+        ),
+        "explain-helpless-flow": Message(
+            en="none helps: what decided stands above every `allow`",
+            ja="なし: 決めたものはどの allow よりも優先する",
+        ),
+        "explain-helpless-way": Message(
+            en="not needed: the way is open, but not for direct packets",
+            ja="不要: 経路は開いているが、直接のパケットでは通れない",
+        ),
+        "explain-helpless-place": Message(
+            en="none helps: the packet itself is refused, before any flow is asked",
+            ja="なし: フローを見る前にパケット自体が拒否される",
+        ),
+        "explain-miss-source-zone": Message(
+            en="from zone {wanted}, not {seen}", ja="送信元の領域は {wanted} ({seen} ではない)"
+        ),
+        "explain-miss-source": Message(
+            en="from {wanted}, not {seen} ({distance} bits short)",
+            ja="送信元は {wanted} ({seen} ではない。{distance} ビット不足)",
+        ),
+        "explain-miss-destination-zone": Message(
+            en="to zone {wanted}, not {seen}", ja="宛先の領域は {wanted} ({seen} ではない)"
+        ),
+        "explain-miss-destination": Message(
+            en="to {wanted}, not {seen} ({distance} bits short)",
+            ja="宛先は {wanted} ({seen} ではない。{distance} ビット不足)",
+        ),
+        "explain-miss-by-name": Message(
+            en="to the domain name {wanted}; addresses such as {seen} never match",
+            ja="宛先はドメイン名 {wanted}。{seen} のようなアドレスとは一致しない",
+        ),
+        "explain-miss-protocol": Message(
+            en="for {wanted}, not protocol {seen}", ja="サービスは {wanted} (プロトコル {seen} ではない)"
+        ),
+        "explain-miss-port": Message(
+            en="for {wanted}, not port {seen} ({distance} away)",
+            ja="サービスは {wanted} (ポート {seen} ではない。差 {distance})",
+        ),
+        "explain-miss-mode": Message(en="its mode is {seen}", ja="モードが {seen}"),
+        "explain-miss-expired": Message(
+            en="expired on {wanted}, {distance} day(s) ago", ja="{wanted} で期限切れ({distance} 日経過)"
+        ),
+        "explain-miss-hours": Message(
+            en="closed at {seen}; opens next at {wanted}", ja="{seen} は時間外。次に開くのは {wanted}"
+        ),
+        "explain-miss-approval": Message(
+            en="opens only once {wanted} people have approved", ja="{wanted} 名の承認があったときだけ開く"
+        ),
         "option-strict": Message(
             en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"
         ),
