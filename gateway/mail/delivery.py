@@ -7,6 +7,7 @@ with the flow, so that the packet filter lets out this connection and no other.
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -18,7 +19,6 @@ from gateway.mail.mailbox import parse_mailbox
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from gateway.mail.mailbox import Mailbox
@@ -93,6 +93,7 @@ class Delivery:
     async def _connect(self, passage: Passage) -> aiosmtplib.SMTP:
         destination = passage.destination
         sock = await self._connector.connect(passage.flow_id, (destination.address, destination.port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = aiosmtplib.SMTP(
             sock=sock,
             hostname=None,

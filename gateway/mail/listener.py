@@ -94,6 +94,9 @@ class MailListener:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raw = writer.get_extra_info("socket")
         try:
+            # asyncio does this only for sockets made with an explicit protocol; ours may be handed to us.
+            # Without it Nagle and delayed ACKs hold every reply back for 40 ms.
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = endpoint_of(writer.get_extra_info("peername"))
             destination = self._resolver(raw, writer.get_extra_info("sockname")[1])
         except (OSError, TypeError):
