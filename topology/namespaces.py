@@ -81,7 +81,7 @@ class Lab:
 
     @classmethod
     def find(cls, name: str) -> Lab:
-        """Return the running lab of this name; what a crashed one left is cleared away.
+        """Return the running lab of this name; a crashed one is none, whatever it left on disk.
 
         Raises:
             ConfigurationError: no lab of this name is up.

@@ -476,6 +476,7 @@ def with_our_path(**variables: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.checkout
 def test_an_ordinary_user_needs_no_root() -> None:
     prefix, python = ordinary_user()
     owner = 65534 if "--reuid=65534" in prefix else os.geteuid()
@@ -488,3 +489,37 @@ def test_an_ordinary_user_needs_no_root() -> None:
         )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout == "0 answer from 10.40.1.10  False\n"
+
+
+REFUSING = """
+from pathlib import Path
+from topology.namespaces import Lab
+from topology.plan import EXAMPLE, load_plan
+from zones.errors import BackendError
+try:
+    lab = Lab.up(load_plan(EXAMPLE, "lab.yaml"))
+    print(lab.run("alice", ["hostname"], timeout=10).stdout.strip())
+    lab.down()
+    print(lab.alive)
+except BackendError as error:
+    print(error.code, int(error.exit_code), Lab.all())
+"""
+
+
+@pytest.mark.parametrize(
+    ("privilege", "said"),
+    [
+        ([], "alice\nFalse\n"),
+        (["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"], "lab-namespaces-refused 3 []\n"),
+    ],
+    ids=["root goes without a user namespace", "anybody else is told"],
+)
+def test_where_user_namespaces_are_refused(privilege: list[str], said: str) -> None:
+    # The limit belongs to the user namespace it is set in: one around the test keeps the machine as it is.
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", script, *privilege]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", REFUSING],
+        env=with_our_path(), capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.stdout == said, done.stderr

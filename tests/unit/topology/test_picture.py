@@ -9,8 +9,11 @@ from topology.picture import draw
 from topology.plan import EXAMPLE, LabPlan, load_plan, read_plan
 from zones.messages import Language
 
+pytestmark = pytest.mark.checkout
+
 SVG = "{http://www.w3.org/2000/svg}"
-CITY = read_plan(Path(__file__).resolve().parents[3] / "examples/sample-city/lab/city.yaml")
+ROOT = Path(__file__).resolve().parents[3]
+CITY = read_plan(ROOT / "examples/sample-city/lab/city.yaml")
 PLANS = {"city": CITY, "example": load_plan(EXAMPLE, "example.yaml")}
 
 
@@ -48,3 +51,8 @@ def test_a_label_cannot_write_markup() -> None:
     picture = draw(load_plan(hostile, "lab.yaml"))
     assert "<script" not in picture
     assert any("<script>&" in text for text in words(load_plan(hostile, "lab.yaml"), Language.EN))
+
+
+def test_the_picture_in_the_guide_is_the_one_of_the_sample_city() -> None:
+    """After a change: masugata lab plan --svg docs/guides/lab.svg."""
+    assert (ROOT / "docs/guides/lab.svg").read_text(encoding="utf-8") == draw(CITY)

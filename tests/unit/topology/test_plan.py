@@ -97,6 +97,7 @@ def test_an_unreadable_file_is_the_operators_to_mend(tmp_path: Path) -> None:
         assert caught.value.code == "lab-file-unreadable"
 
 
+@pytest.mark.checkout
 def test_the_sample_city_is_the_one_its_policy_speaks_of(city: LabPlan) -> None:
     feet = {link.interface: (link.segment, str(link.addresses[0])) for link in city.gateway.links}
     assert feet == {
@@ -111,6 +112,7 @@ def test_the_sample_city_is_the_one_its_policy_speaks_of(city: LabPlan) -> None:
     assert city.node("mn-pc1").default_routes == ("10.10.255.254",)
 
 
+@pytest.mark.checkout
 def test_every_mac_is_local_unicast_and_its_own(city: LabPlan) -> None:
     macs = [link.mac for node in city.nodes.values() for link in node.links]
     assert len(set(macs)) == len(macs)
@@ -125,6 +127,7 @@ def test_the_digest_tells_labs_apart_and_not_layouts() -> None:
     assert load_plan(EXAMPLE.replace("192.0.2.1]", "192.0.2.2]"), "one.yaml").digest != plan.digest
 
 
+@pytest.mark.checkout
 def test_an_unknown_node_is_told_from_those_there_are(city: LabPlan) -> None:
     with pytest.raises(ConfigurationError) as caught:
         city.node("lg-male")
