@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from zones.errors import IsolationError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,10 +43,6 @@ class Sanitizer:
     media_type: str
     max_output_bytes: int
 
-    def entry(self) -> Entry:
-        """Import the entry; only a worker calls this."""
-        return import_module(self.entry_module)
-
     def verifier(self) -> Verifier:
         """Import the verifier."""
         return import_module(self.verifier_module)
@@ -63,15 +57,3 @@ SANITIZERS: dict[str, Sanitizer] = {
         max_output_bytes=32 << 20,
     ),
 }
-
-
-def sanitizer_of(kind: str) -> Sanitizer:
-    """Return the sanitizer of a kind.
-
-    Raises:
-        IsolationError: `worker-unknown-kind`.
-    """
-    try:
-        return SANITIZERS[kind]
-    except KeyError:
-        raise IsolationError("worker-unknown-kind", kind=kind) from None

@@ -6,24 +6,30 @@ descriptor. It is single-threaded, reads nothing from outside and keeps no state
 serves one input and ends. Children of one parent share its memory layout; the gateway replaces the parent
 after a number of jobs and after every fault.
 
-Run as `python -I -m sanitizers.worker FD`, with the control socket as descriptor FD.
+Run as `python -I -m sanitizers.worker FD KIND=MODULE…`, with the control socket as descriptor FD.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
-from sanitizers import probe, registry, sandbox
+from sanitizers import probe, sandbox
 from sanitizers.frames import MAX_JOB_BYTES, Job, answer_of, failure_of
 
+if TYPE_CHECKING:
+    from sanitizers.registry import Entry
+
 _INPUT, _OUTPUT = 3, 4
+_entries: dict[str, Entry] = {}
 _CHUNK = 1 << 20
 _PROBE_MEMORY_BYTES, _PROBE_SECONDS = 1 << 30, 5
 
@@ -31,11 +37,13 @@ _PROBE_MEMORY_BYTES, _PROBE_SECONDS = 1 << 30, 5
 def main() -> None:
     """Serve jobs until the gateway closes the control socket."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    modules = dict(argument.split("=", 1) for argument in sys.argv[2:])
     control.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the gateway's to handle; it closes the socket
     try:
-        for sanitizer in registry.SANITIZERS.values():
-            sanitizer.entry().warm()
+        for kind, module in modules.items():
+            _entries[kind] = importlib.import_module(module)
+            _entries[kind].warm()
         layers = sandbox.confine_parent() + sandbox.CHILD_LAYERS
         escaped = _probe()
     except Exception as error:  # the gateway must learn why, in words of ours
@@ -102,7 +110,7 @@ def _become_worker(source: int, sink: int) -> None:
 def _outcome(job: Job) -> bytes:
     try:
         untrusted = _read_all(job.input_bytes)
-        return answer_of(registry.SANITIZERS[job.kind].entry().run(untrusted, job.options))
+        return answer_of(_entries[job.kind].run(untrusted, job.options))
     except Exception as error:
         return failure_of(type(error).__name__)
 
