@@ -17,8 +17,7 @@ from gateway.filter.states import SEGMENTS
 from gateway.filter.track import Remembered, Tracker
 from zones.decide import decide
 from zones.errors import BackendError
-from zones.expiry import closed_because
-from zones.model import GATEWAY, Action, Mode
+from zones.model import GATEWAY
 from zones.verdict import TCP, Connection, Outcome, PacketKey, Reason, State, Verdict
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Judgements(NamedTuple):
 
 
 ZONE_INFERRED, TRUNCATED, MID_STREAM, FRAGMENT, ORPHAN_FRAGMENT = 1, 2, 4, 8, 16
-OUTBOUND_COPY, GATEWAY_ANSWER, VLAN_TAG, CHECKSUM_IGNORED, GATEWAY_OWN = 32, 64, 128, 256, 512
+OUTBOUND_COPY, GATEWAY_ANSWER, VLAN_TAG, CHECKSUM_IGNORED = 32, 64, 128, 256
 MARKS: dict[int, str] = {
     ZONE_INFERRED: "zone-inferred",
     TRUNCATED: "truncated",
@@ -69,11 +68,9 @@ MARKS: dict[int, str] = {
     GATEWAY_ANSWER: "gateway-answer",
     VLAN_TAG: "vlan",
     CHECKSUM_IGNORED: "checksum-ignored",
-    GATEWAY_OWN: "gateway-own",
 }
-SKIPPED = OUTBOUND_COPY | GATEWAY_ANSWER | GATEWAY_OWN
-"""A packet on its way out was judged as it came in, or the gateway sent it itself: an answer on a redirected
-connection, or the opening of the one that carries on what was sanitised (its kernel mark is not captured)."""
+SKIPPED = OUTBOUND_COPY | GATEWAY_ANSWER
+"""On its way out a packet was judged as it came in, or is the gateway's own answer to a redirected one."""
 
 
 class Engine(Protocol):
@@ -128,7 +125,7 @@ class ReferenceEngine:
         self._policy = policy
         self._ignore_checksums = ignore_checksums
         self._now = now
-        self._tracker = tracker or Tracker()
+        self._tracker = Tracker() if tracker is None else tracker
         self._datagrams = Datagrams()
         self._fresh: dict[bytes, Verdict] = {}
         self._fresh_moment = 0
@@ -186,43 +183,13 @@ class ReferenceEngine:
     def _leaving(self, frame: Frame, time_ns: int) -> tuple[Verdict | None, int, int]:
         """Tell the gateway's own packets from copies of what was judged as it came in."""
         if (frame.version, frame.src) in self._policy.gateway_addresses:
-            return self._own(frame, time_ns)
+            return self._judge(frame, GATEWAY, time_ns)[1:]
         now = time_ns / _NANO
         entry = self._tracker.find(frame.key, now)
         if entry is not None and entry.local and frame.key != entry.key:
             self._tracker.advance(entry, frame, now)
             return None, entry.number, GATEWAY_ANSWER
         return None, 0, OUTBOUND_COPY
-
-    def _own(self, frame: Frame, time_ns: int) -> tuple[Verdict | None, int, int]:
-        """Judge a packet of the gateway, or follow the connection by which it delivers for a flow."""
-        _, verdict, connection, mark = self._judge(frame, GATEWAY, time_ns)
-        if verdict.reason is not Reason.DEFAULT_DENY or verdict.state is not State.NEW:
-            return verdict, connection, mark
-        flow = self._delivering(frame, time_ns)
-        if flow is None:
-            return verdict, connection, mark
-        if not connection:
-            entry = self._tracker.admit(frame, time_ns / _NANO, flow, local=False)
-            connection = entry.number if entry is not None else 0
-        return None, connection, mark | GATEWAY_OWN
-
-    def _delivering(self, frame: Frame, time_ns: int) -> str | None:
-        """Return the sanitising flow our own new connection must belong to: same target, same service."""
-        zone = self._policy.zone_of(frame.version, frame.dst) or ""
-        now = self._now if self._now is not None else time_ns / _NANO
-        return next(
-            (
-                flow.id
-                for flow in self._policy.flows
-                if flow.action in (Action.SANITIZE_MAIL, Action.SANITIZE_WEB)
-                and flow.mode is Mode.ENFORCE
-                and any(term.holds(frame.protocol, frame.dport) for term in flow.services)
-                and any(end.holds(zone, frame.version, frame.dst) for end in flow.destinations)
-                and closed_because(flow, now, self._policy.timezone) is None
-            ),
-            None,
-        )
 
     def _judge(self, frame: Frame, ingress: str | None, time_ns: int) -> tuple[Frame, Verdict, int, int]:
         mark = TRUNCATED if frame.truncated else 0

@@ -176,10 +176,6 @@ _REMARKS = {
         en="{count} packets: carried a VLAN tag, which does not choose the zone here (vlan)",
         ja="{count} パケット: VLAN タグ付き。ここではタグで領域を決めない (vlan)",
     ),
-    "replay-mark-gateway-own": Message(
-        en="{count} packets: opened by the gateway itself to carry on what it sanitised (gateway-own)",
-        ja="{count} パケット: 無害化したものを届けるためにゲートウェイ自身が開いた接続 (gateway-own)",
-    ),
     "replay-mark-checksum-ignored": Message(
         en="{count} packets: IPv4 header checksum wrong or left to the network card, judged all the same (checksum-ignored)",
         ja="{count} パケット: IPv4 ヘッダーのチェックサムが不正または未計算だが、判定を続行 (checksum-ignored)",
