@@ -12,6 +12,7 @@ import json
 import re
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.journal.model import LeaseLost, Step, backoff_seconds
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from gateway.mail.delivery import Delivery
     from gateway.mail.settings import MailSettings
 
+# Failures of this host, not of one mail: the mail waits until the host is mended.
+_HOST_FAULTS = frozenset({"worker-start-failed", "worker-not-isolated", "worker-input"})
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
 
@@ -145,32 +148,59 @@ class SanitizeWorker(Worker):
         began = self._desk.clock()
         passage = Passage.from_json(job.meta)
         if job.attempts > self._desk.settings.max_sanitize_attempts:
-            # It has taken its worker down every time; somebody must look at it.
-            await self._quarantine(job, lease, passage, Refusal(reason="worker-lost"), began)
+            # It has taken our process down every time, or never found a worker: a person must look at it.
+            refusal = Refusal(reason=job.reason or "worker-lost")
+            await self._quarantine(job, lease, passage, refusal, began)
             return
-        outcome = await self._sanitize(job, passage)
+        try:
+            outcome = await self._sanitize(job, passage)
+        except IsolationError as error:
+            await self._wait(job, lease, passage, error)
+            return
         if isinstance(outcome, Refusal):
             await self._quarantine(job, lease, passage, outcome, began)
         else:
             await self._keep(job, lease, passage, outcome, began)
 
     async def _sanitize(self, job: Job, passage: Passage) -> Artefact | Refusal:
+        """Return the artefact or why there is none.
+
+        Raises:
+            IsolationError: this host cannot isolate a worker now; no fault of the mail.
+        """
         settings = self._desk.settings
-        options = {
-            "language": str(settings.language),
-            "hostname": settings.hostname,
-            "policy_revision": passage.revision,
-        }
         try:
             untrusted = await self._desk.blobs.read(job.blob.sha256, max_bytes=settings.max_bytes)
-            outcome = await self._sanitizer.sanitize(kind=KIND, untrusted=untrusted, options=options)
-        except (IsolationError, InputError) as error:
+            outcome = await self._sanitizer.sanitize(
+                kind=KIND, untrusted=untrusted, options=sanitize_options(job, passage, settings)
+            )
+        except IsolationError as error:
+            if error.code in _HOST_FAULTS:
+                raise
+            return Refusal(reason=error.code, detail=str(error))
+        except InputError as error:
             return Refusal(reason=error.code, detail=str(error))
         except BackendError as error:
             if error.code in {"blob-missing", "blob-damaged"}:
                 return Refusal(reason=error.code, detail=str(error))
             raise
         return outcome if isinstance(outcome, Refusal) else self._checked(job, outcome)
+
+    async def _wait(self, job: Job, lease: Lease, passage: Passage, error: IsolationError) -> None:
+        desk = self._desk
+        now = desk.clock()
+        wait = retry_seconds(job, desk.settings)
+        step = Step(state=State.SPOOLED, reason=error.code, not_before=now + wait)
+        await desk.journal.advance(lease, step, now=now)
+        desk.audit.emit(
+            "mail-deferred",
+            **job_fields(job, passage),
+            code=error.code,
+            detail=str(error),
+            attempts=job.attempts,
+            retry_seconds=round(wait),
+            age_seconds=max(0, round(now - job.created)),
+        )
 
     def _checked(self, job: Job, artefact: Artefact) -> Artefact | Refusal:
         """Believe no more of an artefact than can be seen here; its verifier has looked deeper."""
@@ -278,12 +308,7 @@ class DeliverWorker(Worker):
                 for target in _merged(job.targets, attempt.targets)
             )
             return Step(state=State.DEAD, reason="gave-up", targets=given_up)
-        wait = backoff_seconds(
-            job.attempts,
-            first_seconds=retry.first_seconds,
-            ceiling_seconds=retry.ceiling_seconds,
-            seed=job.id,
-        )
+        wait = retry_seconds(job, self._desk.settings)
         return Step(
             state=State.VERIFIED, reason=attempt.reason, not_before=now + wait, targets=attempt.targets
         )
@@ -338,3 +363,25 @@ _EVENTS = {
 def _merged(before: Sequence[Target], named: Sequence[Target]) -> list[Target]:
     known = {target.address: target for target in named}
     return [known.get(target.address, target) for target in before]
+
+
+def retry_seconds(job: Job, settings: MailSettings) -> float:
+    """Return how long a job waits after its present attempt."""
+    retry = settings.retry
+    return backoff_seconds(
+        job.attempts, first_seconds=retry.first_seconds, ceiling_seconds=retry.ceiling_seconds, seed=job.id
+    )
+
+
+def sanitize_options(job: Job, passage: Passage, settings: MailSettings) -> dict[str, object]:
+    """Return what the sanitizer is told: the same for every attempt at one mail.
+
+    Written out here, as `sanitizers.mail` would bring its parsers into this process (a test compares).
+    """
+    return {
+        "received_at": datetime.fromtimestamp(int(job.created), UTC).isoformat(),
+        "language": settings.language.value,
+        "policy_revision": passage.revision,
+        "gateway_name": settings.hostname,
+        "provenance_id": job.id,
+    }

@@ -24,6 +24,7 @@ from gateway.mail.passage import Endpoint
 from gateway.mail.service import MailService
 from gateway.mail.settings import Listen, MailSettings, Retry
 from sanitizers.artefact import Artefact, Provenance, Refusal
+from sanitizers.isolation import Isolation
 from zones.verdict import Outcome, Reason, Verdict
 
 REVISION = "0" * 64
@@ -102,11 +103,12 @@ async def serve(given: dict[str, object]) -> None:
     )
     journal, blobs = SqliteJournal(state), FolderBlobStore(state / "blobs")
     sink = Endpoint("127.0.0.1", int(str(given["sink"])))
+    isolation = Isolation() if given.get("isolated") else None
     service = MailService(
         settings=settings,
         journal=journal,
         blobs=blobs,
-        sanitizer=Rewriter(float(str(given.get("sanitize_seconds", 0)))),
+        sanitizer=isolation or Rewriter(float(str(given.get("sanitize_seconds", 0)))),
         admission=Admitted(),
         connector=Direct(),
         audit=FileAudit(state / "audit.jsonl"),
@@ -124,6 +126,8 @@ async def serve(given: dict[str, object]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
     await service.stop()
+    if isolation is not None:
+        await isolation.close()
     await journal.close()
     await blobs.close()
 

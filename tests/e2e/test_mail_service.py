@@ -14,6 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +135,29 @@ def test_a_mail_arrives_rewritten_and_every_step_is_audited(city: City) -> None:
         len({event["job"] for event in city.events("mail-accepted", "mail-sanitized", "mail-delivered")}) == 1
     )
     assert city.message_ids() == ["<one@x.example>"]
+
+
+def test_through_the_real_sanitizer_only_our_own_text_arrives(city: City) -> None:
+    message = EmailMessage()
+    message["From"], message["To"] = "山田 <a@x.example>", "b@y.example"
+    message["Subject"], message["Message-ID"] = "見積書の件", "<real@x.example>"
+    message.set_content("ご確認ください。", charset="iso-2022-jp")
+    message.add_alternative("<p>ご確認<b>ください</b>。<script>alert(1)</script></p>", subtype="html")
+    message.add_attachment(b"MZ\x90\0", maintype="application", subtype="x-msdownload", filename="見積.exe")
+    city.start(isolated=True)
+    city.send(message.as_bytes(policy=SMTP))
+    (received,) = until(city.received, "the mail arrives")
+    arrived = message_from_bytes(received["content"].encode("latin-1"), policy=SMTP)
+    assert arrived.get_content_type() == "text/plain"
+    assert arrived["Message-ID"] == "<real@x.example>"
+    assert arrived["Subject"] == "見積書の件"
+    text = arrived.get_content()
+    assert "ご確認ください。" in text
+    assert "見積.exe" in text
+    assert "alert" not in received["content"]
+    (event,) = city.events("mail-sanitized")
+    assert event["attachment_names"] == ["見積.exe"]
+    assert event["sandbox"]
 
 
 def test_killed_right_after_the_250_nothing_is_lost(city: City) -> None:
