@@ -529,6 +529,57 @@ declare(
         "explain-miss-approval": Message(
             en="opens only once {wanted} people have approved", ja="{wanted} 名の承認があったときだけ開く"
         ),
+        # --- matrix ---
+        "matrix-help": Message(
+            en="Show which zone may reach which, and how: the open flows by action, and the guards that close a direction. Rows are where connections come from, columns where they go.",
+            ja="どの領域からどの領域へ、どのように到達できるかを示します(有効なフローの動作別の件数と、方向を閉じるガード)。行が接続元、列が接続先です。",
+        ),
+        "option-hosts": Message(en="hosts instead of zones", ja="領域の代わりにホストで示す"),
+        "option-format": Message(en="how to write the matrix", ja="書き出す形式"),
+        "matrix-many-hosts": Message(
+            en="{count} hosts are too many for a matrix, limit {limit}",
+            ja="ホストが {count} 台あり、一覧の上限 {limit} 台を超えています",
+            hint_en="leave out --hosts, or ask `masugata query` about the pairs you need",
+            hint_ja="--hosts を外すか、必要な組み合わせを `masugata query` で尋ねてください",
+        ),
+        "matrix-corner": Message(en="from \\ to", ja="元 \\ 先"),
+        "matrix-title": Message(
+            en="{name}: who may reach whom, at {moment}", ja="{name}: 到達可否 ({moment} 時点)"
+        ),
+        "matrix-revision": Message(en="revision {revision}", ja="版 {revision}"),
+        "matrix-allow": Message(en="allow {count}", ja="許可 {count}"),
+        "matrix-deny": Message(en="deny {count}", ja="拒否 {count}"),
+        "matrix-sanitize:mail": Message(en="mail {count}", ja="メール無害化 {count}"),
+        "matrix-sanitize:web": Message(en="web {count}", ja="Web無害化 {count}"),
+        "matrix-render": Message(en="screen {count}", ja="画面転送 {count}"),
+        "matrix-file-transfer": Message(en="files {count}", ja="ファイル受渡し {count}"),
+        "matrix-guard": Message(en="closed {ids}", ja="閉鎖 {ids}"),
+        "matrix-barred": Message(en="{id}: no {actions}", ja="{id}: {actions} 不可"),
+        "matrix-dormant": Message(en="asleep {count}", ja="休止 {count}"),
+        "matrix-audited": Message(en="audit {count}", ja="監査 {count}"),
+        "matrix-nothing": Message(en="-", ja="-"),
+        "matrix-legend-allow": Message(en="forwarded as it is", ja="そのまま中継"),
+        "matrix-legend-deny": Message(en="refused by a flow", ja="フローによる拒否"),
+        "matrix-legend-sanitize:mail": Message(en="mail, rebuilt by our proxy", ja="メールを作り直して渡す"),
+        "matrix-legend-sanitize:web": Message(en="web, through our proxy", ja="Webを中継装置に通す"),
+        "matrix-legend-render": Message(en="pixels only", ja="画面だけを渡す"),
+        "matrix-legend-file-transfer": Message(en="files through the portal", ja="窓口でのファイル受渡し"),
+        "matrix-legend-guard": Message(en="closed by a guard, replies too", ja="ガードで閉鎖(応答も不可)"),
+        "matrix-legend-barred": Message(
+            en="a guard forbids new connections of this kind", ja="ガードがこの種の新しい接続を禁じる"
+        ),
+        "matrix-legend-dormant": Message(
+            en="closed for now: expired, outside its hours or not approved",
+            ja="いまは閉じている(期限切れ・時間外・未承認)",
+        ),
+        "matrix-legend-audited": Message(
+            en="only noted, no part in verdicts", ja="記録のみ(判定に加わらない)"
+        ),
+        "matrix-legend-nothing": Message(en="nothing allows it: refused", ja="許可なし(拒否)"),
+        "matrix-legend-within": Message(
+            en="A zone with itself: only what passes the gateway; neighbours on one segment reach each other without it.",
+            ja="同じ領域どうし: 関門を通るものだけ。同じセグメントの隣どうしは関門を通らずに届く。",
+        ),
         "option-strict": Message(
             en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"
         ),
