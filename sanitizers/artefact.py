@@ -7,6 +7,7 @@ nothing: every field has a kind and a bound, unknown and missing fields are refu
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ SCHEMA = 1
 MAX_PROVENANCE_BYTES = 4 << 20
 _MAX_ITEMS = 20_000
 _MAX_TEXT = 4_000
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _MAX_COUNT = 1 << 53  # integers above this are not the same number in every JSON reader
 
 
@@ -169,8 +171,8 @@ def _wrong(what: str) -> Unreadable:
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         raise _wrong("text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise _wrong("surrogate")
+    if _NOT_TEXT.search(value):
+        raise _wrong("characters")
     return value
 
 

@@ -202,6 +202,10 @@ _NOTES = {
     "mail-note-unknown-encoding": Message(
         en="unknown transfer encoding ({detail}): {count}", ja="不明な転送符号化({detail}): {count} 件"
     ),
+    "mail-note-unknown-charset": Message(
+        en="character sets we do not read ({detail}): {count}",
+        ja="対応していない文字コードの宣言({detail}): {count} 件",
+    ),
     "mail-note-truncated": Message(
         en="the mail ends before its parts do: something may be missing",
         ja="メールが途中で終わっており、欠けている可能性があります",

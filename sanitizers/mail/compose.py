@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sanitizers.artefact import CharsetReading, Removed
 from sanitizers.mail.calendar import calendar_to_text
-from sanitizers.mail.charset import decode_text
+from sanitizers.mail.charset import canonical_charset, decode_text
 from sanitizers.mail.clean import clean_line, clean_text
 from sanitizers.mail.difference import is_material
 from sanitizers.mail.embedded import MAX_NAME_CHARACTERS, take_embedded_files
@@ -65,6 +65,8 @@ class Composer:
             return self._listed(part)
         declared = clean_line(part.content_type.first("charset"), self.ledger, 60)
         decoded = decode_text(part.content, declared)
+        if declared and not canonical_charset(declared):
+            self.ledger.note("mail-note-unknown-charset", 1, declared)
         self.ledger.charsets.append(
             CharsetReading(
                 where=part.media_type,
@@ -151,7 +153,7 @@ class Composer:
         """Return the fields of a delivery status or disposition notification (RFC 3464, RFC 8098)."""
         groups = []
         for child in part.children:
-            fields = [f"{name}: {self._header_text(name, value)}" for name, value in child.headers]
+            fields = [f"{name.title()}: {self._header_text(name, value)}" for name, value in child.headers]
             rest = clean_text(decode_text(child.content).text, self.ledger).strip()
             groups.append("\n".join(filter(None, (*fields, rest))))
         return "\n\n".join(filter(None, groups))

@@ -124,6 +124,8 @@ def _part(message: _Message, inherited: bytes, boundaries: tuple[str, ...], ledg
     content_type = parse_parameterised(_first(headers, "content-type") or inherited, ledger, "content-type")
     kind = _media_type(content_type, ledger)
     _refuse_defects(message, content_type, ledger)
+    if kind.startswith("multipart/"):
+        boundaries = _with_own_boundary(message, content_type, boundaries)
     children: tuple[Part, ...] = ()
     content, is_decoded = b"", True
     if message.is_multipart():
@@ -159,14 +161,19 @@ def _refuse_ambiguous_container(kind: str, headers: RawHeaders, ledger: Ledger) 
 def _children(
     message: _Message, content_type: Parameterised, boundaries: tuple[str, ...], ledger: Ledger
 ) -> tuple[Part, ...]:
-    if content_type.value.startswith("multipart/"):
-        boundary = content_type.first("boundary").rstrip()
-        if boundary in boundaries or boundary != _library_boundary(message):
-            raise Unreadable("mail-conflicting-structure", detail="boundary")
-        boundaries = (*boundaries, boundary)
     inherited = b"message/rfc822" if content_type.value == "multipart/digest" else b""
     parts = (child for child in message.get_payload() if isinstance(child, Message))
     return tuple(_part(part, inherited, boundaries, ledger) for part in parts)
+
+
+def _with_own_boundary(
+    message: _Message, content_type: Parameterised, boundaries: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse a boundary that an outer container uses too, or that the library reads differently."""
+    boundary = content_type.first("boundary").rstrip()
+    if boundary in boundaries or boundary != _library_boundary(message):
+        raise Unreadable("mail-conflicting-structure", detail="boundary")
+    return (*boundaries, boundary)
 
 
 def _library_boundary(message: _Message) -> str:

@@ -54,9 +54,8 @@ def sanitize_mail(untrusted: bytes, options: MailOptions) -> Artefact | Refusal:
 
 
 def _refusal(reason: str, detail: str, untrusted: bytes, source_sha256: str) -> Refusal:
-    return Refusal(
-        reason=reason, detail=detail[:_MAX_DETAIL], source_sha256=source_sha256, source_bytes=len(untrusted)
-    )
+    plain = "".join(character if character.isprintable() else "?" for character in detail[:_MAX_DETAIL])
+    return Refusal(reason=reason, detail=plain, source_sha256=source_sha256, source_bytes=len(untrusted))
 
 
 def _rebuilt(untrusted: bytes, options: MailOptions, source_sha256: str, ledger: Ledger) -> bytes:
