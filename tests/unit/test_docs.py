@@ -96,7 +96,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: str, language: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "masugata", f"only masugata itself runs from a document: {command}"
-    environment = dict(os.environ, MASUGATA_LANG=language, COLUMNS="110", NO_COLOR="1")
+    # Unbuffered: data and words come in the order in which a reader sees them on a terminal.
+    environment = dict(os.environ, MASUGATA_LANG=language, COLUMNS="110", NO_COLOR="1", PYTHONUNBUFFERED="1")
     program = [str(Path(sys.executable).parent / "masugata"), *words[1:]]
     return subprocess.run(
         program,
