@@ -272,16 +272,21 @@ class _Connection:
 
     async def _close(self) -> None:
         """Close so that our last reply arrives: unread bytes would turn the close into a reset."""
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                if self._writer.can_write_eof():
-                    self._writer.write_eof()
-                left = _LINGER_BYTES
-                while left > 0 and (extra := await self._reader.read(_READ_BYTES)):
-                    left -= len(extra)
-        self._writer.close()
+        try:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await self._linger()
+        finally:
+            self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
+
+    async def _linger(self) -> None:
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        left = _LINGER_BYTES
+        while left > 0 and (extra := await self._reader.read(_READ_BYTES)):
+            left -= len(extra)
 
 
 def open_listeners(settings: MailSettings) -> list[socket.socket]:
