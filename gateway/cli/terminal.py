@@ -55,7 +55,9 @@ def printable(text: str) -> str:
 
     File names, mail headers and policy strings are other people's: they must not steer the terminal.
     """
-    return "".join(c if c == "\n" or (c.isprintable() and not _is_bidi(c)) else f"\\u{{{ord(c):x}}}" for c in text)
+    return "".join(
+        c if c == "\n" or (c.isprintable() and not _is_bidi(c)) else f"\\u{{{ord(c):x}}}" for c in text
+    )
 
 
 def _is_bidi(character: str) -> bool:
@@ -110,7 +112,9 @@ class Terminal:
                 self.problem(problem)
             return
         if self.json_lines:
-            self.data({"error": error.code, **error.params, "message": self.words(error.code, **error.params)})
+            self.data(
+                {"error": error.code, **error.params, "message": self.words(error.code, **error.params)}
+            )
             return
         self.err.write(printable(f"masugata: {self.words(error.code, **error.params)}") + "\n")
         cure = hint(error.code, error.params, self.language)
@@ -119,7 +123,10 @@ class Terminal:
 
     def problem(self, problem: Problem) -> None:
         """Report one problem of a file as `file:line:column: severity[code] sentence`, then its hint."""
-        sentence, cure = self.words(problem.code, **problem.params), hint(problem.code, problem.params, self.language)
+        sentence, cure = (
+            self.words(problem.code, **problem.params),
+            hint(problem.code, problem.params, self.language),
+        )
         if self.json_lines:
             self.data(
                 {
@@ -149,7 +156,9 @@ def shared_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-q", "--quiet", is_flag=True, help=words("option-quiet"))
     @click.option("--no-color", is_flag=True, help=words("option-no-color"))
     @wraps(function)
-    def verb(*args: Any, json_lines: bool, lang: str | None, quiet: bool, no_color: bool, **kwargs: Any) -> Any:
+    def verb(
+        *args: Any, json_lines: bool, lang: str | None, quiet: bool, no_color: bool, **kwargs: Any
+    ) -> Any:
         terminal = Terminal(
             language=_language(lang) if lang else _current,
             json_lines=json_lines,
