@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gateway.audit.messages
+import gateway.demo.messages
 import gateway.doctor.messages
 import gateway.journal.messages
 import gateway.kernel.wording
