@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.replay.records import PacketRecord
     from gateway.replay.replay import Replay
     from gateway.replay.report import Report
-    from gateway.replay.summary import Summary
+    from gateway.replay.summary import FileResult, Summary
     from zones.model import Policy
 
 _PROGRESS_SECONDS = 0.5
@@ -115,11 +115,18 @@ def _read_all(files: Sequence[str], replay: Replay, terminal: Terminal) -> None:
                 terminal.error(error)
                 continue
             result = replay.read(name, packets, progress)
+            _end_progress(terminal)
             for offset, code in result.troubles:
-                trouble = {"trouble": terminal.words(code), "packets": f"{result.packets:,}"}
-                _end_progress(terminal)
-                terminal.log("replay-trouble", file=name, offset=f"{offset:,}", **trouble)
-    _end_progress(terminal)
+                _report_trouble(terminal, result, offset, code)
+
+
+def _report_trouble(terminal: Terminal, result: FileResult, offset: int, code: str) -> None:
+    """Say where reading stopped: always, for what is missing behind it is not in any count."""
+    place = {"file": result.name, "offset": f"{offset:,}", "packets": f"{result.packets:,}"}
+    if terminal.json_lines:
+        terminal.log("replay-trouble", trouble=terminal.words(code), **place)
+    else:
+        terminal.error(Unreadable("replay-trouble", trouble=terminal.words(code), **place))
 
 
 def _progress(terminal: Terminal) -> Callable[[int], None] | None:

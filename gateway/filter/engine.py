@@ -136,7 +136,9 @@ class ReferenceEngine:
             for flow in policy.flows
         )
         self._moment_ns = _NANO if precise else 60 * _NANO
-        self._malformed = Verdict(Outcome.DENY, Reason.MALFORMED, revision=policy.revision)
+        self._malformed = Verdict(
+            Outcome.DENY, Reason.MALFORMED, state=State.INVALID, revision=policy.revision
+        )
         self._zones = {zone: number.to_bytes(2) for number, zone in enumerate((None, GATEWAY, *policy.zones))}
 
     @property

@@ -42,6 +42,7 @@ _TIMESPEC = struct.Struct("@ll")
 _QUEUE_BYTES = 64 << 20
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_AUXDATA.size) + socket.CMSG_SPACE(_TIMESPEC.size)
 _NANO = 1_000_000_000
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Recorded(NamedTuple):
@@ -189,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         recorder = Recorder(list(dict.fromkeys(options.interfaces)), both=options.both)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, recorder.stop)
         _write_line("ready")
         recorded = recorder.record(options.file)
