@@ -40,6 +40,9 @@ def describe(event: AuditEvent, language: Language) -> str:
     told: list[str] = [f"{event.time[:10]} {event.time[11:23]}Z"]
     if event.kind == "packet":
         told += [_outcome(fields, language), _ends(fields), _rest(fields, _TOLD | _QUIET)]
+    elif event.kind == "audited":
+        kind = say("audit-kind-audited", {}, language)
+        told += [f"{kind} ({fields['decided_by']})", _ends(fields), _rest(fields, _TOLD | _QUIET)]
     elif event.kind == "connection":
         kind = say("audit-kind-connection", {}, language)
         told += [f"{kind} {fields['phase']}", _outcome(fields, language), _ends(fields)]

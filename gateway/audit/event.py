@@ -73,6 +73,8 @@ _VERDICT: dict[str, FieldType] = {
     "destination_zone": TEXT,
     "zone_inferred": FLAG,
 }
+# What an audit-mode flow says of a packet it matched without taking part in the verdict.
+_WOULD: dict[str, FieldType] = {"decided_by": TEXT, "source_zone": TEXT, "destination_zone": TEXT}
 _ENDS: dict[str, FieldType] = {
     "src": ADDRESS,
     "dst": ADDRESS,
@@ -186,6 +188,9 @@ def _kind(fields: Mapping[str, FieldType], required: str = "") -> Kind:
 
 KINDS: dict[str, Kind] = {
     "packet": _kind(_PACKET, "outcome reason"),
+    "audited": _kind(
+        {name: kind for name, kind in _PACKET.items() if name not in _VERDICT} | _WOULD, "decided_by"
+    ),
     "connection": _kind(_CONNECTION, "phase src dst protocol"),
     "mail-accepted": _kind(_MAIL, "job sender recipients bytes sha256"),
     "mail-refused": _kind(_MAIL, "code"),

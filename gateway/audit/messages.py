@@ -226,6 +226,7 @@ declare(
         ),
         # one line per event: what the kind is called
         "audit-kind-packet": Message(en="packet", ja="パケット"),
+        "audit-kind-audited": Message(en="would match", ja="監査モードで該当"),
         "audit-kind-connection": Message(en="connection", ja="接続"),
         "audit-kind-mail-accepted": Message(en="mail accepted", ja="メール受付"),
         "audit-kind-mail-refused": Message(en="mail refused", ja="メール拒否"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.audit.event import timestamp
 from gateway.filter.frames import LATER_FRAGMENT, WHOLE, Frame, Unparsed
 from gateway.filter.link import RAW, parse_frame
-from gateway.kernel.nflog import parse_prefix
+from gateway.kernel.nflog import parse_audit_prefix, parse_prefix
 from zones.address import address_text
 from zones.model import GATEWAY
 from zones.verdict import ICMP, ICMP6, PORT_PROTOCOLS, PROTOCOL_NAMES, TCP
@@ -33,14 +33,21 @@ def packet_event(
     `name_of` gives an interface's name by index (`InterfaceNames.name`). A record whose prefix is not ours
     becomes a `fault`: some other rule logs to our group, and that must be seen.
     """
+    ingress, egress = name_of(record.in_index), name_of(record.out_index)
+    seen = _seen(record, policy, ingress, egress)
+    audited = parse_audit_prefix(record.prefix)
+    if audited is not None:
+        return "audited", {"decided_by": audited, **seen}
     verdict = parse_prefix(record.prefix)
     if verdict is None:
         return "fault", {"where": "nflog", "code": "foreign-log-prefix", "detail": record.prefix}
-    ingress, egress = name_of(record.in_index), name_of(record.out_index)
-    return "packet", {
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "decided_by": verdict.decided_by,
+    said = {"outcome": verdict.outcome, "reason": verdict.reason, "decided_by": verdict.decided_by}
+    return "packet", {**said, **seen}
+
+
+def _seen(record: Record, policy: Policy, ingress: str | None, egress: str | None) -> dict[str, object]:
+    """Return what the record itself shows, whatever the verdict."""
+    return {
         "source_zone": _source_zone(record, ingress, policy),
         "in_interface": ingress,
         "out_interface": egress,

@@ -103,7 +103,7 @@ class _Maker:
                         yield from self._packet(sender, src, dst, protocol, dport, kind=f"flow {flow.id}")
 
     def _some(self, end: Selector, count: int) -> list[str]:
-        """Return addresses of a flow's end: of lab hosts where there are any, else the first of each prefix."""
+        """Return addresses of a flow's end: of lab hosts where there are any, else of its prefixes."""
         known = [address for node in self.hosts for address in _addresses(node)]
         inside = [
             a for a in known if end.holds(self.policy.zone_of(*parse_address(a)) or "", *parse_address(a))

@@ -133,6 +133,18 @@ def parse_prefix(text: str) -> LogPrefix | None:
     return LogPrefix(_OUTCOMES[outcome], _REASONS[reason], decided_by or None)
 
 
+def parse_audit_prefix(text: str) -> str | None:
+    """Return the id of the audit-mode flow that matched; None for every other prefix.
+
+    >>> parse_audit_prefix("masugata|audit|flow|F110")
+    'F110'
+    """
+    start, _, decided_by = text.rpartition("|")
+    if start != "masugata|audit|flow" or not decided_by.isprintable() or not decided_by or " " in decided_by:
+        return None
+    return decided_by
+
+
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _REASONS = {str(reason): reason for reason in Reason}
 

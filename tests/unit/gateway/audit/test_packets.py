@@ -129,3 +129,9 @@ def test_another_rule_that_logs_to_our_group_is_a_fault():
 
 def test_the_length_of_ipv6_is_payload_and_header():
     assert wire_bytes(b"\x60" + bytes(3) + struct.pack("!H", 100) + bytes(34)) == 140
+
+
+def test_an_audit_mode_flow_that_matched_is_an_event_of_its_own_and_no_verdict():
+    kind, fields = event(ipv4(6, tcp()), "masugata|audit|flow|F110")
+    assert (kind, fields["decided_by"]) == ("audited", "F110")
+    assert not {"outcome", "reason"} & set(fields)
