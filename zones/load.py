@@ -133,7 +133,7 @@ def _merge(merged: Merged, document: Document) -> None:
                 merged.named[section][name] = (document, value)
     for section in SECTIONS_IN_ORDER:
         merged.ordered[section] += [
-            (document, index, value)
+            (document, document.position(section, index), value)
             for index, value in enumerate(getattr(entries, section))
             if value is not None
         ]

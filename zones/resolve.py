@@ -57,6 +57,8 @@ class _Resolver:
     def __init__(self, merged: Merged) -> None:
         self.merged = merged
         self.broken = _names_written(merged) - {name for names in merged.named.values() for name in names}
+        # What an unreadable file defines is not known: its names must not be reported as missing.
+        self.unread = any(document.unread for document in merged.documents)
         self.zones: dict[str, Zone] = {}
         self.hosts: dict[str, Host] = {}
         self.groups: dict[str, Group] = {}
@@ -72,7 +74,8 @@ class _Resolver:
         if merged.meta is None or not merged.named["zones"]:
             first = merged.documents[0]
             for section, there in (("meta", merged.meta), ("zones", merged.named["zones"])):
-                if not there and not (merged.problems and section in _keys_written(merged)):
+                written = merged.problems and section in _keys_written(merged)
+                if not there and not written and not self.unread:
                     self.report(first, "missing-section", (), section=section)
             return None
         _, meta = merged.meta
@@ -118,7 +121,9 @@ class _Resolver:
         for section in _ENDPOINT_SECTIONS:
             for name, (document, _) in self.merged.named[section].items():
                 if name in seen:
-                    self.report(document, "ambiguous-name", (section, name), name=name, first=seen[name])
+                    self.report(
+                        document, "ambiguous-name", (section, name), at_key=True, name=name, first=seen[name]
+                    )
                 seen.setdefault(name, section)
 
     def _zones(self) -> None:
@@ -192,7 +197,7 @@ class _Resolver:
     def _services(self) -> None:
         for name, (document, terms) in self.merged.named["services"].items():
             if name == ANY:
-                self.report(document, "reserved-name", ("services", name), name=name)
+                self.report(document, "reserved-name", ("services", name), at_key=True, name=name)
             self.services[name] = tuple(sorted(set(terms), key=_term_order))
 
     def _known_zone(self, document: Document, zone: str, path: Sequence[str | int]) -> bool:
@@ -203,7 +208,7 @@ class _Resolver:
     def _unknown(
         self, document: Document, name: str, path: Sequence[str | int], known: Iterable[str]
     ) -> None:
-        if name not in self.broken:
+        if name not in self.broken and not self.unread:
             near = difflib.get_close_matches(name, list(known), n=1)
             code = "unknown-name-near" if near else "unknown-name"
             self.report(document, code, path, name=name, suggestion=near[0] if near else "")

@@ -45,7 +45,9 @@ def validate(document: Document, model: type[Model], problems: list[Problem]) ->
     kept = _Positions(tree)
     for _ in range(_MAX_ROUNDS):
         try:
-            return model.model_validate(tree)
+            entries = model.model_validate(tree)
+            document.order = kept.orders()
+            return entries
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             problems += [_problem(document, model, fault, kept.original(fault["loc"])) for fault in faults]
@@ -73,6 +75,11 @@ class _Positions:
                 path.append(step)
                 node = node.get(step) if isinstance(node, dict) else None
         return path
+
+    def orders(self) -> dict[str, list[int]]:
+        """Return the original indices of every section from which entries were taken out."""
+        sections = self._tree.items() if isinstance(self._tree, dict) else ()
+        return {name: self._index[id(items)] for name, items in sections if id(items) in self._index}
 
     def drop(self, items: list[Any], index: int) -> None:
         order = self._index.setdefault(id(items), list(range(len(items))))

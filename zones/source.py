@@ -76,11 +76,25 @@ class Node:
 
 @dataclass(slots=True)
 class Document:
-    """One file read: its tree (None when it could not be read) and what is wrong with it as YAML."""
+    """One file read: its tree (None when it could not be read) and what is wrong with it as YAML.
+
+    `order` says, for a list from which validation took entries out, where those left over stand in the file.
+    """
 
     file: str
     root: Node | None
     problems: list[Problem] = field(default_factory=list)
+    order: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the file could not be read as YAML: nobody knows what it would have defined."""
+        return self.root is None and bool(self.problems)
+
+    def position(self, section: str, index: int) -> int:
+        """Return where in the file the entry stands that validation left at `index` of a section."""
+        order = self.order.get(section)
+        return order[index] if order is not None else index
 
     def problem(
         self, code: str, path: Sequence[str | int], /, *, at_key: bool = False, **params: object
