@@ -73,6 +73,8 @@ def quote_imitations(text: str, ledger: Ledger) -> str:
         return text
     lines = text.split("\n")
     for at, line in enumerate(lines):
+        if line.startswith(">"):
+            continue  # quoted already, by whoever wrote it
         if _IMITATION.search(_plain_form(_OUR_REMARK.sub("", line)[:_MAX_IMITATION_LOOK])):
             lines[at] = "> " + line
             ledger.note("mail-note-imitation")

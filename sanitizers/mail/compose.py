@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sanitizers.artefact import CharsetReading, Removed
+from sanitizers.artefact import Removed
 from sanitizers.mail.calendar import calendar_to_text
 from sanitizers.mail.charset import canonical_charset, decode_text
 from sanitizers.mail.clean import clean_line, clean_text
@@ -67,15 +67,7 @@ class Composer:
         decoded = decode_text(part.content, declared)
         if declared and not canonical_charset(declared):
             self.ledger.note("mail-note-unknown-charset", 1, declared)
-        self.ledger.charsets.append(
-            CharsetReading(
-                where=part.media_type,
-                declared=declared,
-                used=decoded.charset,
-                confidence=decoded.confidence,
-                replaced=decoded.replaced,
-            )
-        )
+        self.ledger.record_charset(part.media_type, declared, decoded)
         if decoded.replaced:
             self.ledger.note("mail-note-damaged-text", decoded.replaced)
         return decoded.text

@@ -9,6 +9,7 @@ from sanitizers.artefact import Budget, CharsetReading, Note, Removed
 from zones.errors import LimitExceeded
 
 if TYPE_CHECKING:
+    from sanitizers.mail.charset import Decoded
     from sanitizers.mail.voice import Voice
 
 _MAX_DETAIL = 200
@@ -67,8 +68,20 @@ class Ledger:
     def note(self, code: str, count: int = 1, detail: str = "") -> None:
         """Count an observation; equal ones are counted together."""
         if count:
-            key = (code, detail[:_MAX_DETAIL])
+            key = (code, _plain(detail))
             self._notes[key] = self._notes.get(key, 0) + count
+
+    def record_charset(self, where: str, declared: str, decoded: Decoded) -> None:
+        """Record how a run of text was decoded."""
+        self.charsets.append(
+            CharsetReading(
+                where=_plain(where),
+                declared=_plain(declared),
+                used=decoded.charset,
+                confidence=decoded.confidence,
+                replaced=decoded.replaced,
+            )
+        )
 
     def remove(self, removed: Removed) -> None:
         """Record something that will not cross.
@@ -90,3 +103,11 @@ class Ledger:
             for name in _NAMES
             if name in self._used
         )
+
+
+def _plain(untrusted: str) -> str:
+    """Return a short detail that may stand in the footer: printable, and without the gateway's marks."""
+    short = untrusted[:_MAX_DETAIL]
+    return "".join(
+        character if character.isprintable() and character not in "〘〙" else "?" for character in short
+    )

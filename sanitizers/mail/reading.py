@@ -264,5 +264,5 @@ def _content(message: _Message, headers: RawHeaders, ledger: Ledger) -> tuple[by
         return binascii.a2b_qp(raw), True
     if encoding in _UU_ENCODINGS:
         return raw, True  # text in which the file stands; taken out where text is read
-    ledger.note("mail-note-unknown-encoding", 1, encoding[:40].encode("ascii", "replace").decode())
+    ledger.note("mail-note-unknown-encoding", 1, encoding[:40])
     return raw, False

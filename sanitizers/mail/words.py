@@ -11,7 +11,6 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from sanitizers.artefact import CharsetReading
 from sanitizers.mail.charset import Confidence, decode_text
 
 if TYPE_CHECKING:
@@ -60,13 +59,5 @@ def _text(untrusted: bytes, charset: str, ledger: Ledger, where: str) -> str:
         return ""
     decoded = decode_text(untrusted, charset)
     if decoded.confidence is not Confidence.DECLARED:
-        ledger.charsets.append(
-            CharsetReading(
-                where=where,
-                declared=charset,
-                used=decoded.charset,
-                confidence=decoded.confidence,
-                replaced=decoded.replaced,
-            )
-        )
+        ledger.record_charset(where, charset, decoded)
     return decoded.text
