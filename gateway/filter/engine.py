@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from gateway.filter.datagrams import Datagrams
 from gateway.filter.frames import FIRST_FRAGMENT, LATER_FRAGMENT, MALFORMED, NO_MAC, WRONG, Frame, Unparsed
 from gateway.filter.link import parse_frame
-from gateway.filter.states import SEGMENTS
 from gateway.filter.track import Remembered, Tracker
 from zones.decide import decide
 from zones.errors import BackendError
 from zones.model import GATEWAY
-from zones.verdict import TCP, Connection, Outcome, PacketKey, Reason, State, Verdict
+from zones.verdict import Connection, Outcome, PacketKey, Reason, State, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +55,11 @@ class Judgements(NamedTuple):
     marks: Sequence[int]
 
 
-ZONE_INFERRED, TRUNCATED, MID_STREAM, FRAGMENT, ORPHAN_FRAGMENT = 1, 2, 4, 8, 16
-OUTBOUND_COPY, GATEWAY_ANSWER, VLAN_TAG, CHECKSUM_IGNORED = 32, 64, 128, 256
+ZONE_INFERRED, TRUNCATED, FRAGMENT, ORPHAN_FRAGMENT = 1, 2, 4, 8
+OUTBOUND_COPY, GATEWAY_ANSWER, VLAN_TAG, CHECKSUM_IGNORED = 16, 32, 64, 128
 MARKS: dict[int, str] = {
     ZONE_INFERRED: "zone-inferred",
     TRUNCATED: "truncated",
-    MID_STREAM: "mid-stream",
     FRAGMENT: "fragment",
     ORPHAN_FRAGMENT: "orphan-fragment",
     OUTBOUND_COPY: "outbound-copy",
@@ -106,6 +104,7 @@ def engine_by_name(
 
 
 _MAX_REMEMBERED = 65_536
+_INVALID = Connection(State.INVALID)
 _NANO = 1_000_000_000
 
 
@@ -204,13 +203,6 @@ class ReferenceEngine:
         if frame.fragment:
             return self._fragment(frame, ingress, time_ns, mark | FRAGMENT)
         verdict, connection = self._whole(frame, ingress, time_ns)
-        if (
-            verdict.state is State.INVALID
-            and not connection
-            and frame.protocol == TCP
-            and SEGMENTS[frame.control] is not None
-        ):
-            mark |= MID_STREAM
         return frame, verdict, connection, mark
 
     def _fragment(
@@ -224,7 +216,7 @@ class ReferenceEngine:
             return frame, verdict, connection, mark
         datagram = self._datagrams.find(frame, ingress, now) if frame.fragment == LATER_FRAGMENT else None
         if datagram is None:
-            orphan = self._decide(frame, ingress, time_ns, Connection(State.INVALID))
+            orphan = self._decide(frame, ingress, time_ns, _INVALID)
             return frame, orphan, 0, mark | ORPHAN_FRAGMENT
         first = datagram.first
         frame = frame._replace(key=first.key, sport=first.sport, dport=first.dport)
@@ -242,7 +234,7 @@ class ReferenceEngine:
             memory.moment == moment and memory.ingress == ingress and memory.mac == frame.src_mac
         )
         if not known:
-            fresh = self._first_sight(frame, ingress, time_ns, moment)
+            fresh = self._asked(frame, ingress, time_ns, moment)
             if fresh.reason is Reason.SPOOFED_SOURCE:
                 # Before tracking, as in the kernel's raw hook: a forged reset must not end a connection.
                 return fresh, 0
@@ -250,9 +242,11 @@ class ReferenceEngine:
         if known and memory is not None and memory.state is state and entry is not None:
             return memory.verdict, entry.number
         if state is State.NEW:
-            verdict = self._first_sight(frame, ingress, time_ns, moment)
+            verdict = self._asked(frame, ingress, time_ns, moment)
             if entry is None:
                 return self._open(frame, now, verdict)
+        elif state is State.INVALID:
+            verdict = self._asked(frame, ingress, time_ns, moment, _INVALID)
         else:
             flow = entry.flow if entry is not None else None
             verdict = self._decide(frame, ingress, time_ns, Connection(state, flow))
@@ -272,22 +266,30 @@ class ReferenceEngine:
             return verdict._replace(outcome=Outcome.DENY, reason=Reason.LIMIT), 0
         return verdict, entry.number
 
-    def _first_sight(self, frame: Frame, ingress: str | None, time_ns: int, moment: int) -> Verdict:
-        """Return the verdict on a new connection; scans ask the same question again and again."""
+    def _asked(
+        self,
+        frame: Frame,
+        ingress: str | None,
+        time_ns: int,
+        moment: int,
+        connection: Connection | None = None,
+    ) -> Verdict:
+        """Return the verdict on a new or an invalid packet; scans ask the same question again and again."""
         if moment != self._fresh_moment or len(self._fresh) >= _MAX_REMEMBERED:
             self._fresh.clear()
             self._fresh_moment = moment
         # The source port decides nothing; the addresses, the destination port and who sent it do.
         size = 8 if frame.version == 4 else 32
-        question = b"%b%b%b%b" % (
+        question = b"%b%b%b%b%b" % (
             frame.key[:size],
             frame.key[size + 2 :],
             frame.src_mac.to_bytes(7, signed=True),
             self._zones.get(ingress, b""),
+            b"" if connection is None else b"!",
         )
         verdict = self._fresh.get(question)
         if verdict is None:
-            verdict = self._fresh[question] = self._decide(frame, ingress, time_ns, None)
+            verdict = self._fresh[question] = self._decide(frame, ingress, time_ns, connection)
         return verdict
 
     def _decide(

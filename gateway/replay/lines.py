@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.filter.engine import MARKS, SKIPPED
+from gateway.filter.engine import SKIPPED
 from gateway.filter.frames import MALFORMED, WHOLE, Frame, Unparsed
+from gateway.replay.records import MARKS
 from gateway.replay.summary import DECISION, ZONES
 from zones.address import address_text
 from zones.verdict import ICMP, ICMP6, PORT_PROTOCOLS, PROTOCOL_NAMES, TCP

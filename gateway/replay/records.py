@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.filter.engine import MARKS as ENGINE_MARKS
+
 if TYPE_CHECKING:
     from gateway.filter.frames import Frame, Unparsed
     from gateway.replay.packets import Packet
     from zones.verdict import Verdict
+
+
+MID_STREAM = 1 << len(ENGINE_MARKS)
+"""A TCP packet of no connection, where the capture does not show how the exchange began."""
+
+MARKS: dict[int, str] = {**ENGINE_MARKS, MID_STREAM: "mid-stream"}
 
 
 class PacketRecord(NamedTuple):

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.filter.engine import MARKS
 from gateway.filter.frames import UNREAD, Unparsed
+from gateway.replay.records import MARKS
 from zones.verdict import Outcome
 
 if TYPE_CHECKING:
