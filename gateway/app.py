@@ -71,26 +71,27 @@ async def _recorder(
 async def _mail(
     settings: GatewaySettings, policy: Policy, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
-    from sanitizers.isolation import Isolation
-
     from gateway.audit.client import AuditClient
     from gateway.journal.blobs import FolderBlobStore
     from gateway.journal.sqlite import SqliteJournal
     from gateway.mail.service import MailService
     from gateway.process.broker import BrokeredConnector
+    from sanitizers.isolation import Isolation
 
     keep_only()
     mail = settings.mail_settings
     mail.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     journal, blobs = SqliteJournal(mail.state), FolderBlobStore(mail.state)
-    async with AuditClient(
-        settings.run_directory / "recorder.sock", actor="mail", revision=policy.revision
-    ) as audit:
+    recorder = settings.run_directory / "recorder.sock"
+    async with (
+        Isolation() as sanitizer,
+        AuditClient(recorder, actor="mail", revision=policy.revision) as audit,
+    ):
         service = MailService(
             settings=mail,
             journal=journal,
             blobs=blobs,
-            sanitizer=Isolation(),
+            sanitizer=sanitizer,
             admission=PolicyAdmission(policy),
             connector=BrokeredConnector(
                 settings.run_directory / "broker.sock", connect_seconds=mail.connect_seconds

@@ -92,12 +92,12 @@ class _Maker:
         senders = [node for node in self.hosts if self.zone_of[node.links[0].segment] == source.zone]
         if not senders or source.name or destination.name or destination.zone == GATEWAY:
             return
-        for src in self._some(source, len(senders)):
+        for src in self._some(source, 1):
             sender = next((node for node in senders if src in _addresses(node)), senders[0])
             mac = self.policy.macs.get(parse_address(src))
             if mac is not None and sender.links[0].mac != mac:
                 continue  # its bridge would send the real owner's answers to somebody else
-            for dst in self._some(destination, 2):
+            for dst in self._some(destination, 1):
                 for term in flow.services:
                     for protocol, dport in _edges(term):
                         yield from self._packet(sender, src, dst, protocol, dport, kind=f"flow {flow.id}")
