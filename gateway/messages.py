@@ -6,9 +6,9 @@ import gateway.audit.messages
 import gateway.demo.messages
 import gateway.doctor.messages
 import gateway.journal.messages
-import gateway.kernel.wording
+import gateway.kernel.messages
 import gateway.mail.messages
-import gateway.process.wording
+import gateway.process.messages
 import gateway.replay.messages  # noqa: F401
 import sanitizers.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
@@ -20,18 +20,37 @@ declare(
         "help-verbs": Message(en="Commands", ja="コマンド"),
         "severity-error": Message(en="error", ja="エラー"),
         "severity-warning": Message(en="warning", ja="警告"),
-        "verb-demo": Message(en="bring up the sample city and show everything at work", ja="見本の市を立ち上げ、すべての働きを見せる"),
-        "verb-check": Message(en="check a policy: every problem at once, then its tests", ja="ポリシーを検査する(問題はすべて一度に表示し、テストも実行)"),
+        "verb-demo": Message(
+            en="bring up the sample city and show everything at work",
+            ja="見本の市を立ち上げ、すべての働きを見せる",
+        ),
+        "verb-check": Message(
+            en="check a policy: every problem at once, then its tests",
+            ja="ポリシーを検査する(問題はすべて一度に表示し、テストも実行)",
+        ),
         "verb-query": Message(en="ask the verdict for one packet", ja="一つのパケットの判定を尋ねる"),
-        "verb-explain": Message(en="explain a verdict, from the packet to the clause", ja="判定の理由をパケットから条文まで説明する"),
-        "verb-matrix": Message(en="show which zone may reach which, and how", ja="領域間の到達可否を一覧する"),
-        "verb-replay": Message(en="judge every packet of a capture file", ja="キャプチャの全パケットを判定する"),
-        "verb-compile": Message(en="print the ruleset a policy compiles to", ja="ポリシーから生成したルールセットを表示する"),
-        "verb-lab": Message(en="a simulated city of network namespaces", ja="ネットワーク名前空間による模擬の市"),
+        "verb-explain": Message(
+            en="explain a verdict, from the packet to the clause",
+            ja="判定の理由をパケットから条文まで説明する",
+        ),
+        "verb-matrix": Message(
+            en="show which zone may reach which, and how", ja="領域間の到達可否を一覧する"
+        ),
+        "verb-replay": Message(
+            en="judge every packet of a capture file", ja="キャプチャの全パケットを判定する"
+        ),
+        "verb-compile": Message(
+            en="print the ruleset a policy compiles to", ja="ポリシーから生成したルールセットを表示する"
+        ),
+        "verb-lab": Message(
+            en="a simulated city of network namespaces", ja="ネットワーク名前空間による模擬の市"
+        ),
         "verb-run": Message(en="run the gateway", ja="ゲートウェイを動かす"),
         "verb-audit": Message(en="read and verify the audit log", ja="監査ログを読み、検証する"),
         "verb-mail": Message(en="look at the mail journal", ja="メールの処理台帳を見る"),
-        "verb-doctor": Message(en="say which tools and isolation layers this machine has", ja="この機械にある道具と隔離層を示す"),
+        "verb-doctor": Message(
+            en="say which tools and isolation layers this machine has", ja="この機械にある道具と隔離層を示す"
+        ),
         "option-json": Message(en="one JSON object a line on stdout", ja="標準出力に1行1件のJSONを書く"),
         "option-lang": Message(en="language of messages", ja="メッセージの言語"),
         "option-quiet": Message(en="no progress or remarks on stderr", ja="進捗と注記を表示しない"),

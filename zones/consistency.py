@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zones.address import Network
-    from zones.load import Merged
+    from zones.merge import Merged
     from zones.model import Policy
 
 Finding = tuple[str, str, dict[str, object]]

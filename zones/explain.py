@@ -186,11 +186,19 @@ class _Question(NamedTuple):
 
 
 def _end(policy: Policy, version: int, address: int, zone: str | None) -> End:
-    text = address_text(version, address) if version in (4, 6) else str(address)
+    text = _text(version, address)
     whose, prefix = _whose(policy, version, address, zone)
     names = [host.name for host in policy.hosts.values() if _holds(host.addresses, version, address)]
     names += [group.name for group in policy.groups.values() if _holds(group.networks, version, address)]
     return End(text, zone, whose, str(prefix) if prefix is not None else None, tuple(names))
+
+
+def _text(version: int, address: int) -> str:
+    """Return an address as people write it, or the bare number of what is none."""
+    try:
+        return address_text(version, address)
+    except ValueError:
+        return str(address)
 
 
 def _whose(policy: Policy, version: int, address: int, zone: str | None) -> tuple[Whose, Network | None]:
@@ -263,7 +271,7 @@ def _end_misses(
     if zone is not None and any(end.holds(zone, version, address) for end in ends):
         return
     here = [end for end in ends if end.zone == zone]
-    text = address_text(version, address) if version in (4, 6) else str(address)
+    text = _text(version, address)
     if not here:
         yield Miss(fields[0], zone or "-", ", ".join(sorted({end.zone for end in ends})), _FAR)
         return

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
-    from zones.load import Merged
+    from zones.merge import Merged
     from zones.source import Document
 
 _ENDPOINT_SECTIONS = ("zones", "hosts", "groups", "names")

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-import gateway.kernel.wording  # noqa: F401  (declares the words)
+import gateway.kernel.messages  # noqa: F401  (declares the words)
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
