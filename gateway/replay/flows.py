@@ -125,3 +125,13 @@ def _another(record: FlowRecord, packet: PacketRecord) -> bool:
     if packet.connection:
         return packet.connection != record.connection
     return record.connection == 0 and packet.packet.time_ns - record.last_ns > _IDLE_NS
+
+
+def strays(flow: FlowRecord, frame: Frame) -> bool:
+    """Return whether a packet of no connection is in the middle of an exchange that began out of sight.
+
+    Behind a SYN that was refused nothing is out of sight; flags that nobody sends are no exchange.
+    """
+    if frame.protocol != TCP or frame.fragment == LATER_FRAGMENT or flow.connection:
+        return False
+    return flow.initiator != "syn" and SEGMENTS[frame.control] is not None

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.filter.engine import SKIPPED, PacketBatch
 from gateway.filter.frames import Unparsed
 from gateway.filter.link import leaves
-from gateway.replay.flows import FlowTable
+from gateway.replay.flows import FlowTable, strays
 from gateway.replay.packets import Direction, Packet, Trouble
-from gateway.replay.records import PacketRecord
+from gateway.replay.records import MID_STREAM, PacketRecord
 from gateway.replay.summary import FileResult, Summary, Tally
+from zones.verdict import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,33 +108,32 @@ class Replay:
             record = PacketRecord(
                 result.name, result.packets, packet, zone, frame, verdict, connection, marks
             )
-            flow = self._count(record)
+            flow = None
+            if verdict is not None and not isinstance(frame, Unparsed):
+                flow = self._flows.add(record, frame, verdict)
+                if verdict.state is State.INVALID and strays(flow, frame):
+                    record = record._replace(marks=marks | MID_STREAM)
+                    flow.marks |= MID_STREAM
+            self._count(record)
             if self._sink.wants_packets:
                 self._sink.packet(record, flow)
 
-    def _count(self, record: PacketRecord) -> FlowRecord | None:
-        """Put a packet under exactly one of judged, skipped, unparsed; return its flow."""
-        summary, verdict, frame, length = (
-            self.summary,
-            record.verdict,
-            record.frame,
-            record.packet.wire_length,
-        )
+    def _count(self, record: PacketRecord) -> None:
+        """Put a packet under exactly one of judged, skipped, unparsed."""
+        summary, length = self.summary, record.packet.wire_length
         self._clock(record.packet.time_ns)
         if record.marks:
             summary.marks[record.marks] += 1
-        if verdict is not None:
+        if record.verdict is not None:
             summary.judged += 1
-            summary.tally(verdict, record).add(length)
+            summary.tally(record.verdict, record).add(length)
         elif record.marks & SKIPPED:
             summary.skipped += 1
-            return None
+            return
         else:
             summary.unparsed += 1
-        if isinstance(frame, Unparsed):
-            summary.reasons.setdefault(frame, Tally(first=record.place)).add(length)
-            return None
-        return self._flows.add(record, frame, verdict) if verdict is not None else None
+        if isinstance(record.frame, Unparsed):
+            summary.reasons.setdefault(record.frame, Tally(first=record.place)).add(length)
 
     def _clock(self, time_ns: int) -> None:
         """Keep the span of time; several interfaces are seldom in step, but more than a second is a jump."""

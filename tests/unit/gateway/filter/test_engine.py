@@ -12,7 +12,6 @@ from gateway.filter.engine import (
     CHECKSUM_IGNORED,
     FRAGMENT,
     GATEWAY_ANSWER,
-    MID_STREAM,
     ORPHAN_FRAGMENT,
     OUTBOUND_COPY,
     TRUNCATED,
@@ -118,7 +117,7 @@ def test_a_denied_packet_leaves_no_connection(bench: Bench) -> None:
     answer = bench.see(tcp(WEB, LG, "SA", 22, 4000), "outside")
 
     assert str(answer) == "deny invalid-state None invalid"
-    assert (answer.connection, answer.marks) == (0, MID_STREAM)
+    assert (answer.connection, answer.marks) == (0, 0)
 
 
 def test_a_guard_wins_over_state(bench: Bench) -> None:
@@ -349,4 +348,3 @@ def test_states_are_those_of_the_verdict(bench: Bench) -> None:
 
     assert seen.verdict is not None
     assert seen.verdict.state is State.INVALID
-    assert not seen.marks & MID_STREAM, "flags that nobody sends are not the middle of anything"

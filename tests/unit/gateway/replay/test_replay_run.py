@@ -184,6 +184,18 @@ def test_a_capture_that_starts_mid_stream_marks_it_and_tells_no_port_tales(city:
     assert summary["marks"] == {"mid-stream": 2}
 
 
+def test_what_follows_a_refused_beginning_is_not_called_mid_stream(city: Policy) -> None:
+    trace = [seen(tcp(HERE, THERE, flags, dport=22), LG) for flags in ("S", "A", "PA")]
+    summary = Run(city).read(trace).finish()
+
+    assert summary["marks"] == {}
+    assert [row["reason"] for row in summary["by_decision"]] == ["invalid-state", "default-deny"]
+
+
+def test_flags_that_nobody_sends_are_not_the_middle_of_anything(city: Policy) -> None:
+    assert Run(city).read([seen(tcp(HERE, THERE, "SF"), LG)]).finish()["marks"] == {}
+
+
 def test_a_syn_ack_names_the_other_side_as_initiator(city: Policy) -> None:
     run = Run(city).read([seen(tcp(THERE, HERE, "SA", 443, 4000), OUT)])
     run.finish()
