@@ -17,7 +17,7 @@ from zones.messages import Language, catalogue, hint, say
 CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 CASES = sorted(CORPUS.glob("policy-*"))
 # The modules that report problems of a policy.
-REPORTING = ("source", "shape", "schema", "load", "resolve", "consistency", "question", "checks")
+REPORTING = ("source", "shape", "schema", "load", "merge", "resolve", "consistency", "question", "checks")
 # Codes in these modules that are no problems of a policy: errors of reading files, and questions on the command
 # line. A file of 32 MB is no case for a folder; test_source.py has it.
 ELSEWHERE = {
