@@ -13,7 +13,7 @@ import os
 import queue
 import sqlite3
 import threading
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.journal.rows import read_job, write_job
@@ -64,9 +64,11 @@ class SqliteJournal:
     def _open(self, folder: Path) -> sqlite3.Connection:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            connection = connect(self._place)
-            migrate(connection, self._place)
-            _sync_folder(folder)
+            with ExitStack() as undo:
+                connection = undo.enter_context(closing(connect(self._place)))
+                migrate(connection, self._place)
+                _sync_folder(folder)
+                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise _unavailable(self._place, error) from error
         return connection

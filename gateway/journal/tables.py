@@ -30,14 +30,22 @@ def connect(place: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{place.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
     )
+    try:
+        _prepare(connection, writing=not read_only)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, *, writing: bool) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-    if not read_only:
+    if writing:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: the WAL is on the disk before COMMIT returns. NORMAL may lose what was promised.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-    return connection
 
 
 def migrate(connection: sqlite3.Connection, place: Path) -> None:
