@@ -41,6 +41,8 @@ def _checked(pattern: re.Pattern[str], code: str) -> BeforeValidator:
 def _parsed(parse: Any, code: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         try:
+            if not isinstance(value, str):
+                raise TypeError(value)
             return parse(value)
         except (ValueError, TypeError, KeyError, OSError) as error:
             raise PydanticCustomError(code, "{value}", {"value": str(value)}) from error
