@@ -41,9 +41,10 @@ async def run_role(name: str, settings: GatewaySettings, ready: Callable[[], Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    policy = await asyncio.to_thread(read_policy, settings.policy) if settings.policy else None
-    if policy is None:
-        raise BackendError("role-without-policy", role=name)
+    assert settings.policy is not None  # noqa: S101  frozen settings name a directory, called by its revision
+    policy = await asyncio.to_thread(read_policy, settings.policy)
+    if policy.revision != settings.policy.name:
+        raise BackendError("policy-changed", role=name, path=str(settings.policy))
     roles: dict[str, Callable[[], Awaitable[None]]] = {
         "recorder": lambda: _recorder(settings, policy, stop, ready),
         "mail": lambda: _mail(settings, policy, stop, ready),

@@ -15,7 +15,7 @@ from pathlib import Path
 import gateway.messages  # noqa: F401  (declares the words of every package)
 from gateway.app import ROLES, run_role
 from gateway.process.privilege import die_with_parent
-from gateway.settings import read_settings
+from gateway.settings import thaw
 from zones.errors import MasugataError
 
 
@@ -23,15 +23,13 @@ def main() -> int:
     """Run the role named on the command line."""
     parser = argparse.ArgumentParser(prog="gateway.roles")
     parser.add_argument("role", choices=ROLES)
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--policy", type=Path)
-    parser.add_argument("--state", type=Path)
+    parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--parent", type=int, required=True)
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
     os.umask(0o077)
     try:
-        settings = read_settings(arguments.config, policy=arguments.policy, state=arguments.state)
+        settings = thaw(arguments.settings)
         asyncio.run(run_role(arguments.role, settings, lambda: print("ready", flush=True)))  # noqa: T201
     except MasugataError as error:
         told = {"error": error.code, "params": {name: str(value) for name, value in error.params.items()}}

@@ -6,16 +6,19 @@ The policy says what may cross; this file says how this machine does it. Secrets
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.mail.settings import MailSettings
-from zones.errors import ConfigurationError, PolicyError
+from zones.errors import BackendError, ConfigurationError, PolicyError
 from zones.load import read_sources
 from zones.messages import Language
 from zones.shape import validate
 from zones.source import read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # A unix socket's address has 108 bytes (unix(7)); the longest name we put below `run` is 24.
 _MAX_RUN_BYTES = 80
@@ -74,6 +77,38 @@ def read_settings(
     if len(bytes(settings.run_directory)) > _MAX_RUN_BYTES:
         raise ConfigurationError("run-path-too-long", path=str(settings.run_directory), limit=_MAX_RUN_BYTES)
     return settings
+
+
+def freeze(settings: GatewaySettings, sources: Mapping[str, str], revision: str) -> Path:
+    """Write down what this run goes by, and return the file the roles read.
+
+    A role that is started again later must not pick up a policy that was edited meanwhile and that nobody
+    applied: the roles read this copy, never the originals.
+
+    Raises:
+        BackendError: the state directory cannot be written.
+    """
+    try:
+        settings.run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        policy = settings.state / "policy" / revision
+        policy.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for stale in policy.glob("*.yaml"):
+            stale.unlink()  # an equal policy may have been written in more files
+        for number, text in enumerate(sources.values()):
+            (policy / f"{number:03d}.yaml").write_text(text, encoding="utf-8")
+        frozen = settings.run_directory / "settings.json"
+        chosen = settings.model_copy(update={"policy": policy, "run": settings.run_directory})
+        frozen.write_text(chosen.model_dump_json(by_alias=True), encoding="utf-8")
+    except OSError as error:
+        raise BackendError(
+            "state-unwritable", path=str(settings.state), detail=error.strerror or ""
+        ) from error
+    return frozen
+
+
+def thaw(path: Path) -> GatewaySettings:
+    """Return the settings a run was started with."""
+    return GatewaySettings.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _read(path: Path) -> GatewaySettings:

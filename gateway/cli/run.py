@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from gateway.cli.terminal import Terminal, shared_flags, words
 from zones.errors import BackendError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.process.supervisor import RoleProcess
     from gateway.settings import GatewaySettings
+    from zones.model import Policy
 
 
 @click.command("run", help=words("verb-run"))
@@ -27,20 +31,21 @@ def command(
     """Check everything first, then start the roles and stay."""
     import asyncio
 
-    from gateway.settings import read_settings
-    from zones.load import read_policy
+    from gateway.settings import freeze, read_settings
+    from zones.load import load_policy, read_sources
 
     settings = read_settings(config, policy=policy, state=state)
     assert settings.policy is not None  # noqa: S101  read_settings refuses otherwise
-    loaded = read_policy(settings.policy)
+    sources = read_sources(settings.policy)
+    loaded = load_policy(sources)
     _demand_privilege()
+    _demand_this_host(loaded)
     if only_check:
         terminal.say("run-check-ok", policy=loaded.name, revision=loaded.revision[:12])
         return ExitCode.OK
-    arguments = ["--policy", str(settings.policy.absolute()), "--state", str(settings.state)]
-    if config is not None:
-        arguments += ["--config", str(config.absolute())]
-    return asyncio.run(_run(terminal, settings, arguments, loaded.revision))
+    with _only_gateway():
+        frozen = freeze(settings, sources, loaded.revision)
+        return asyncio.run(_run(terminal, settings, frozen, loaded.revision))
 
 
 def _demand_privilege() -> None:
@@ -60,7 +65,38 @@ def _demand_privilege() -> None:
             raise BackendError("tool-missing", tool=tool)
 
 
-async def _run(terminal: Terminal, settings: GatewaySettings, arguments: list[str], revision: str) -> int:
+def _demand_this_host(policy: Policy) -> None:
+    """Refuse, and touch nothing, on a host that has none of the policy's interfaces: it is another host.
+
+    Raises:
+        BackendError: not one of them is here. (Where only some are missing, the roles refuse, closed.)
+    """
+    from gateway.kernel.host import interfaces
+
+    named = [interface for zone in policy.zones.values() for interface in zone.interfaces]
+    if not {interface.name for interface in interfaces()} & set(named):
+        raise BackendError("not-this-host", interfaces=", ".join(named))
+
+
+@contextmanager
+def _only_gateway() -> Iterator[None]:
+    """Be the one gateway of this network namespace, for as long as this process lives.
+
+    Raises:
+        BackendError: another one runs here.
+    """
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as claim:
+        try:
+            # An abstract name belongs to the network namespace and is freed with the process (unix(7)).
+            claim.bind("\0masugata-gateway")
+        except OSError as error:
+            raise BackendError("gateway-already-runs") from error
+        yield
+
+
+async def _run(terminal: Terminal, settings: GatewaySettings, frozen: Path, revision: str) -> int:
     import asyncio
     import os
     import signal
@@ -73,9 +109,8 @@ async def _run(terminal: Terminal, settings: GatewaySettings, arguments: list[st
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings.run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     close_gates()
-    arguments = [*arguments, "--parent", str(os.getpid())]
+    arguments = ["--settings", str(frozen), "--parent", str(os.getpid())]
     socket_path = settings.run_directory / "recorder.sock"
     async with AuditClient(socket_path, actor="supervisor", revision=revision) as audit:
 

@@ -24,6 +24,24 @@ declare(
             hint_en="run it inside a lab (masugata lab exec gateway -- masugata run …), as root, or with that capability",
             hint_ja="模擬環境の中(masugata lab exec gateway -- masugata run …)、root、またはその権限で実行してください",
         ),
+        "not-this-host": Message(
+            en="none of the policy's interfaces ({interfaces}) is here: this is not the gateway's host",
+            ja="ポリシーのインタフェース({interfaces})が一つもありません。ここはゲートウェイのホストではありません",
+            hint_en="run it on the gateway, or inside a lab: masugata lab exec gateway -- masugata run …",
+            hint_ja="ゲートウェイ上か、模擬環境の中で実行してください: masugata lab exec gateway -- masugata run …",
+        ),
+        "gateway-already-runs": Message(
+            en="a gateway runs in this network namespace already",
+            ja="このネットワーク名前空間ではすでにゲートウェイが動いています",
+            hint_en="stop it first (SIGTERM)",
+            hint_ja="先にそれを停止してください(SIGTERM)",
+        ),
+        "state-unwritable": Message(
+            en="cannot write the state directory {path}: {detail}",
+            ja="状態ディレクトリ {path} に書き込めません: {detail}",
+            hint_en="name another one with --state, or give it to this user",
+            hint_ja="--state で別の場所を指定するか、この利用者に権限を与えてください",
+        ),
         "privilege-drop": Message(
             en="cannot give up privileges: {detail}", ja="権限を手放せません: {detail}"
         ),
@@ -94,8 +112,11 @@ declare(
             en="the role '{role}' was not ready after {seconds} s",
             ja="役割 '{role}' が {seconds} 秒たっても準備できません",
         ),
-        "role-without-policy": Message(
-            en="the role '{role}' was given no policy", ja="役割 '{role}' にポリシーが渡されていません"
+        "policy-changed": Message(
+            en="{role}: the frozen policy in {path} is not the one this run was started with",
+            ja="{role}: {path} に凍結されたポリシーが、起動時のものと異なります",
+            hint_en="somebody wrote into the state directory; stop the gateway, find out who, and start it again",
+            hint_ja="状態ディレクトリが書き換えられています。ゲートウェイを停止し、原因を調べてから起動し直してください",
         ),
         "compile-option-now": Message(
             en="the moment it is loaded: 2027-04-01 or 2027-04-01T09:00 (default: now)",
