@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zones.model import Policy
 
 BATCH_PACKETS = 512
+_MAX_INTERFACES = 4096
 _JUMP_NS = 1_000_000_000
 
 
@@ -50,6 +51,7 @@ class Replay:
         self._zones = zones
         self._sink = sink
         self._flows = FlowTable(sink.flow)
+        self._ingress: dict[Interface, str | None] = {}
         self._before_ns = 0
         self.summary = Summary(engine=engine.name, policy=policy.name, revision=policy.revision)
 
@@ -59,21 +61,18 @@ class Replay:
         """Judge every packet of one capture; `progress` hears the number read so far, batch by batch."""
         result = FileResult(name=name)
         self.summary.files.append(result)
-        ingress: dict[Interface, str | None] = {}
         batch: list[Packet] = []
         for item in packets:
             if isinstance(item, Trouble):
                 result.troubles.append((item.offset, item.code))
                 continue
-            if item.interface not in ingress:
-                ingress[item.interface] = self._zones.zone_of(item.interface)
             batch.append(item)
             if len(batch) == BATCH_PACKETS:
-                self._judge(result, batch, ingress)
+                self._judge(result, batch)
                 batch = []
                 if progress is not None:
                     progress(self.summary.packets)
-        self._judge(result, batch, ingress)
+        self._judge(result, batch)
         return result
 
     def unreadable(self, name: str) -> None:
@@ -89,8 +88,16 @@ class Replay:
         self.summary.unused_map = self._zones.unused
         return self.summary
 
-    def _judge(self, result: FileResult, batch: list[Packet], ingress: dict[Interface, str | None]) -> None:
-        zones = [ingress[packet.interface] for packet in batch]
+    def _zone(self, interface: Interface) -> str | None:
+        if interface not in self._ingress:
+            if len(self._ingress) >= _MAX_INTERFACES:
+                # A capture may name a new interface in every packet.
+                self._ingress.clear()
+            self._ingress[interface] = self._zones.zone_of(interface)
+        return self._ingress[interface]
+
+    def _judge(self, result: FileResult, batch: list[Packet]) -> None:
+        zones = [self._zone(packet.interface) for packet in batch]
         judged = self._engine.judge_batch(
             PacketBatch(
                 [packet.interface.linktype for packet in batch],
