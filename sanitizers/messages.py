@@ -81,6 +81,13 @@ _ISOLATION = {
     ),
 }
 
+_REMOVED = {
+    "mail-removed-attachment": Message(en="attachments are not forwarded", ja="添付ファイルは転送されません"),
+    "mail-removed-embedded": Message(
+        en="files written into the text are not forwarded", ja="本文中に埋め込まれたファイルは転送されません"
+    ),
+}
+
 _MARKS = {
     "mail-mark-link-mismatch": Message(
         en="the link leads elsewhere than its text says", ja="表示と異なるリンク先です"
@@ -246,5 +253,5 @@ _NOTES = {
     ),
 }
 
-for _table in (_REFUSALS, _ISOLATION, _MARKS, _CALENDAR, _FOOTER, _NOTES):
+for _table in (_REFUSALS, _ISOLATION, _REMOVED, _MARKS, _CALENDAR, _FOOTER, _NOTES):
     declare(_table)

@@ -94,6 +94,8 @@ _ALIASES: dict[str, str] = {
 }
 _WIDE = frozenset({"utf-16", "utf-16le", "utf-16be"})
 _JIS_EVIDENCE = re.compile(rb"\x1b(?:\$[@B]|\$\([BDOPQ]|\(I)")
+_DOUBLE_BYTE = frozenset({"windows-31j", "euc-jp", "gb18030", "big5", "euc-kr", "iso-2022-kr"})
+_CLEAR_MARGIN = 2.5
 _CANDIDATES = ("windows-31j", "euc-jp", "windows-1252")
 
 
@@ -156,13 +158,19 @@ def _decode_eight_bit(untrusted: bytes, charset: str) -> Decoded:
     if _valid_utf8(untrusted):
         confidence = Confidence.DECLARED if charset == "utf-8" else Confidence.DETECTED
         as_utf8 = _read(untrusted, "utf-8", confidence)
-        if declared is None or declared.replaced or _likeness(as_utf8.text) >= _likeness(declared.text):
+        if declared is None or declared.replaced or _speaks_more(as_utf8, declared):
             return as_utf8
     if declared is not None and not declared.replaced:
         return declared
     readings = [declared] if declared is not None else []
     readings += [_read(untrusted, name, Confidence.GUESSED) for name in _CANDIDATES if name != charset]
     return max(readings, key=lambda reading: _likeness(reading.text))
+
+
+def _speaks_more(as_utf8: Decoded, declared: Decoded) -> bool:
+    # A few bytes of Shift_JIS can be valid UTF-8 by chance: the label loses only to a far better reading.
+    margin = _CLEAR_MARGIN if declared.charset in _DOUBLE_BYTE else 0.0
+    return _likeness(as_utf8.text) >= _likeness(declared.text) + margin
 
 
 def _valid_utf8(untrusted: bytes) -> bool:

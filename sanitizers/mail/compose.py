@@ -80,7 +80,7 @@ class Composer:
 
     def _html(self, part: Part) -> str:
         self.ledger.note("mail-note-html")
-        return html_to_text(self._decoded(part), self.ledger)
+        return take_embedded_files(html_to_text(self._decoded(part), self.ledger), self.ledger)
 
     def _calendar(self, part: Part) -> str:
         summary = calendar_to_text(self._decoded(part), self.ledger)
