@@ -213,6 +213,10 @@ _NOTES = {
         en="character sets we do not read ({detail}): {count}",
         ja="対応していない文字コードの宣言({detail}): {count} 件",
     ),
+    "mail-note-epilogue": Message(
+        en="text after the last part, which mail programs do not show, left out: {count}",
+        ja="メールソフトに表示されない、最終パート以降の文字列を除外: {count} か所",
+    ),
     "mail-note-truncated": Message(
         en="the mail ends before its parts do: something may be missing",
         ja="メールが途中で終わっており、欠けている可能性があります",

@@ -130,6 +130,8 @@ def _part(message: _Message, inherited: bytes, boundaries: tuple[str, ...], ledg
     content, is_decoded = b"", True
     if message.is_multipart():
         _refuse_ambiguous_container(kind, headers, ledger)
+        if kind.startswith("multipart/") and (message.epilogue or "").strip():
+            ledger.note("mail-note-epilogue")
         children = _children(message, content_type, boundaries, ledger)
     else:
         content, is_decoded = _content(message, headers, ledger)
@@ -171,9 +173,14 @@ def _with_own_boundary(
 ) -> tuple[str, ...]:
     """Refuse a boundary that an outer container uses too, or that the library reads differently."""
     boundary = content_type.first("boundary").rstrip()
-    if boundary in boundaries or boundary != _library_boundary(message):
+    if any(_collide(boundary, outer) for outer in boundaries) or boundary != _library_boundary(message):
         raise Unreadable("mail-conflicting-structure", detail="boundary")
     return (*boundaries, boundary)
+
+
+def _collide(inner: str, outer: str) -> bool:
+    # The end of `a` is the line `--a--`, which is also where parts of `a--` begin.
+    return inner == outer or inner.startswith(f"{outer}--") or outer.startswith(f"{inner}--")
 
 
 def _library_boundary(message: _Message) -> str:
