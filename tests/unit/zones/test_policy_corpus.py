@@ -1,4 +1,4 @@
-"""Every folder `tests/corpus/policy-*` is a policy and what `check` must find in it; every code has a folder."""
+"""Every folder `tests/corpus/policy-*` is a policy and what `check` must find in it; each code has one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 CASES = sorted(CORPUS.glob("policy-*"))
 # The modules that report problems of a policy.
 REPORTING = ("source", "shape", "schema", "load", "merge", "resolve", "consistency", "question", "checks")
-# Codes in these modules that are no problems of a policy: errors of reading files, and questions on the command
-# line. A file of 32 MB is no case for a folder; test_source.py has it.
+# Codes in these modules that are no problems of a policy: errors of reading files, and of questions on the
+# command line. A file of 32 MB is no case for a folder; test_source.py has it.
 ELSEWHERE = {
     "file-not-utf8",
     "file-too-large",
