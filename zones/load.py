@@ -80,5 +80,7 @@ def set_of(problems: list[Problem]) -> list[Problem]:
     """Return the problems without repetitions, in the order they came."""
     seen: dict[tuple[Any, ...], Problem] = {}
     for problem in problems:
-        seen.setdefault((problem.code, problem.file, problem.line, problem.column, problem.path), problem)
+        # Two keys that are missing in one entry share everything but their names.
+        params = tuple(sorted((name, str(value)) for name, value in problem.params.items()))
+        seen.setdefault((problem.code, problem.file, problem.line, problem.column, params), problem)
     return list(seen.values())

@@ -117,4 +117,8 @@ def packet_text(key: PacketKey, verdict: Verdict) -> str:
 
 
 def _end(zone: str | None, version: int, address: int) -> str:
-    return f"{zone}:{address_text(version, address)}" if zone else address_text(version, address)
+    text = address_text(version, address)
+    if zone is None:
+        return text
+    # A zone called `a` before a bare 2001:db8::1 would read as one longer address.
+    return f"{zone}:[{text}]" if version == 6 else f"{zone}:{text}"
