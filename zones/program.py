@@ -30,7 +30,7 @@ class Step:
 
     `sources` and `destinations` None mean the whole zone. `flow` is the flow that must be open for the
     step to match (None: always). With `marked` only a connection of our own that carries the flow's number
-    matches. `closed` steps match only when no earlier one did: their flow is not open.
+    matches, closed or not. `closed` steps match only when no earlier one did: their flow is not open.
     """
 
     decided_by: str

@@ -83,11 +83,12 @@ def _audit(step: Step) -> Iterator[str]:
 
 def _step(policy: Policy, step: Step) -> Iterator[str]:
     number = flow_mark(policy, step)
+    carried = f"meta mark {number} " if step.marked else ""
     for match in step_matches(step):
         if step.closed:
-            yield f"{match} ct mark set {number} goto c_{step.decided_by}"
+            yield f"{carried}{match} ct mark set {number} goto c_{step.decided_by}"
         elif step.marked:
-            yield f"meta mark {number} {match} jump f_{step.flow}"
+            yield f"{carried}{match} jump f_{step.flow}"
         elif step.outcome is Outcome.ALLOW:
             yield f"{match} jump f_{step.flow}"
         elif step.reason is Reason.GUARD:
