@@ -5,6 +5,7 @@ The policy says what may cross; this file says how this machine does it. Secrets
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,9 +97,13 @@ def freeze(settings: GatewaySettings, sources: Mapping[str, str], revision: str)
             stale.unlink()  # an equal policy may have been written in more files
         for number, text in enumerate(sources.values()):
             (policy / f"{number:03d}.yaml").write_text(text, encoding="utf-8")
-        frozen = settings.run_directory / "settings.json"
         chosen = settings.model_copy(update={"policy": policy, "run": settings.run_directory})
-        frozen.write_text(chosen.model_dump_json(by_alias=True), encoding="utf-8")
+        # What nobody chose stays unsaid: `mail_settings` puts the mail's state below ours only then.
+        text = chosen.model_dump_json(by_alias=True, exclude_unset=True)
+        for stale in settings.run_directory.glob("settings-*.json"):
+            stale.unlink()
+        frozen = settings.run_directory / f"settings-{_digest(text)}.json"
+        frozen.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BackendError(
             "state-unwritable", path=str(settings.state), detail=error.strerror or ""
@@ -107,8 +112,25 @@ def freeze(settings: GatewaySettings, sources: Mapping[str, str], revision: str)
 
 
 def thaw(path: Path) -> GatewaySettings:
-    """Return the settings a run was started with."""
-    return GatewaySettings.model_validate_json(path.read_text(encoding="utf-8"))
+    """Return the settings a run was started with.
+
+    The file is called by its digest, and the supervisor holds the name: whoever writes into the run
+    directory cannot give a role that is started again other settings, and with them another policy.
+
+    Raises:
+        BackendError: it is gone, or does not hold what it is called by.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if path.name != f"settings-{_digest(text)}.json":
+        raise BackendError("settings-changed", path=str(path))
+    return GatewaySettings.model_validate_json(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read(path: Path) -> GatewaySettings:

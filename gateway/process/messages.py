@@ -118,6 +118,12 @@ declare(
             hint_en="somebody wrote into the state directory; stop the gateway, find out who, and start it again",
             hint_ja="状態ディレクトリが書き換えられています。ゲートウェイを停止し、原因を調べてから起動し直してください",
         ),
+        "settings-changed": Message(
+            en="the frozen settings {path} are not those this run was started with",
+            ja="凍結された設定 {path} が、起動時のものと異なります",
+            hint_en="somebody wrote into the run directory; stop the gateway, find out who, and start it again",
+            hint_ja="実行ディレクトリが書き換えられています。ゲートウェイを停止し、原因を調べてから起動し直してください",
+        ),
         "compile-option-now": Message(
             en="the moment it is loaded: 2027-04-01 or 2027-04-01T09:00 (default: now)",
             ja="読み込む時点: 2027-04-01 または 2027-04-01T09:00(既定は現在)",
