@@ -238,9 +238,10 @@ class _Writer:
     def forward(self) -> Iterator[list[str]]:
         """Yield what judges packets between zones."""
         enforced = (flow for flow in self.flows if flow.mode is Mode.ENFORCE)
-        closing = [f"{flow.number:#x} : goto c_{flow.id}" for flow in enforced if may_close(flow)]
+        closing = ", ".join(f"{flow.number:#x} : goto c_{flow.id}" for flow in enforced if may_close(flow))
+        yield _collection("map closing", ["type mark : verdict"], closing)
         passing = ["counter name ct mark map @flow_counters", "ct mark @live accept"]
-        yield block("chain known", [*passing, *_vmap("ct mark", closing), _DEFAULT])
+        yield block("chain known", [*passing, "ct mark vmap @closing", _DEFAULT])
         pairs = [
             f'"{one}" . "{other}" : goto p_{source}/{destination}'
             for source, destination in sorted(self.program.pairs)

@@ -21,6 +21,7 @@ TABLES = ("masugata_a", "masugata_b")
 CLOSED_TABLE = "masugata_closed"
 # nft's text grows about five times as netlink; a bite stays well below 208 KB.
 _BITE_CHARACTERS = 16_000
+_ELEMENTS = "\telements = { "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +49,12 @@ def stage(table: str, items: Iterable[list[str]]) -> Ruleset:
     for item in items:
         (hooked if _has_hook(item) else loose).append(item)
     others = [name for name in (*TABLES, CLOSED_TABLE) if name != table]
-    # Chains jump to each other: all names first, then their rules.
+    # Chains jump to each other, and a map leads to them: all names first, rules last.
     names = [[" ".join(item[0].split()[:2]) + " { }"] for item in loose if item[0].startswith("chain ")]
     objects = [item for item in loose if not item[0].startswith("chain ")]
     rules = [item for item in loose if item[0].startswith("chain ") and len(item) > 1]
-    bites = [_table(table, bite) for group in (objects, names, rules) for bite in _bites(group)]
+    objects, rules = ([piece for item in items for piece in _pieces(item)] for items in (objects, rules))
+    bites = [_table(table, bite) for group in (names, objects, rules) for bite in _bites(group)]
     return Ruleset(
         table=table,
         stages=(forget(table), *bites),
@@ -66,6 +68,30 @@ def _has_hook(item: list[str]) -> bool:
 
 def _table(table: str, items: Iterable[list[str]]) -> str:
     return "\n".join([*block(f"table inet {table}", [line for item in items for line in item]), ""])
+
+
+def _pieces(item: list[str]) -> Iterator[list[str]]:
+    """Yield an item as declarations of a bite's size: a chain is added to rule by rule, a set by elements."""
+    if sum(map(len, item)) <= _BITE_CHARACTERS:
+        yield item
+        return
+    head, *body, end = item
+    declared = (
+        [line for line in body if not line.startswith(_ELEMENTS)] if not head.startswith("chain ") else []
+    )
+    for lines in _bites([[part] for line in body if line not in declared for part in _parts(line)]):
+        yield [head, *declared, *(line for part in lines for line in part), end]
+
+
+def _parts(line: str) -> Iterator[str]:
+    """Yield a line of elements as several; any other line stays whole."""
+    if not line.startswith(_ELEMENTS) or len(line) <= _BITE_CHARACTERS:
+        yield line
+        return
+    elements = line.removeprefix(_ELEMENTS).removesuffix(" }").split(", ")
+    size = max(1, len(elements) * _BITE_CHARACTERS // len(line) - 1)
+    for start in range(0, len(elements), size):
+        yield f"{_ELEMENTS}{', '.join(elements[start : start + size])} }}"
 
 
 def _bites(items: list[list[str]]) -> Iterator[list[list[str]]]:
