@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -76,8 +78,6 @@ class Story:
 
 def send_mail(city: City, story: Story) -> None:
     """Send the mail from the Internet zone's mail host to the LGWAN mail host, and wait for what arrives."""
-    import sys
-
     target = str(city.plan.node("lg-mail").addresses[0].ip)
     story.sent_mail = mail.build().as_bytes()
     begin = time.monotonic()
@@ -177,10 +177,10 @@ ACTS: tuple[tuple[str, Callable[[City, Story], None]], ...] = (
 
 def next_steps(directory: Path) -> list[tuple[str, str]]:
     """Return message code and command of what to look at next."""
-    state = directory / "state"
+    state, python = directory / "state", os.path.relpath(sys.executable)
     return [
         ("demo-next-status", "masugata lab status"),
-        ("demo-next-exec", "masugata lab exec in-pc1 -- python3 -m topology.probe tcp 10.20.5.40 443"),
+        ("demo-next-exec", f"masugata lab exec in-pc1 -- {python} -m topology.probe tcp 10.20.5.40 443"),
         ("demo-next-audit", f"masugata audit tail {state / 'audit'} -n 20"),
         ("demo-next-mail", f"masugata mail queue --state {state / 'mail'}"),
         ("demo-next-replay", f"masugata replay {directory / 'capture.pcapng'} --policy examples/sample-city"),
