@@ -12,28 +12,32 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.kernel.staging import forget
+from gateway.kernel.staging import CLOSED_TABLE, TABLES, forget
 from zones.address import host_network, parse_address
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.kernel.staging import Ruleset
     from zones.model import Policy
 
 _SYS = Path("/proc/sys")
+_SWAPPED = str.maketrans("./", "/.")
 NFT_SECONDS = 30
 
-# name → value, with the reason: what the kernel would do by itself otherwise.
+# name → value, with the reason: what the kernel would do by itself otherwise. `{scope}` is all, default and
+# every interface that is there: `all` does not reach what was made before (ip-sysctl; in IPv6 it never does).
 DEMANDED: dict[str, str] = {
     "net.netfilter.nf_conntrack_tcp_loose": "0",  # a packet from mid-stream would open a connection
     "net.netfilter.nf_conntrack_acct": "1",  # bytes and packets of accepted connections are recorded
-    "net.ipv4.conf.{all,default}.rp_filter": "0",  # drops unlogged; our own anti-spoofing replaces it
-    "net.ipv4.conf.{all,default}.arp_ignore": "1",  # answer ARP only for the address on that segment
-    "net.ipv4.conf.{all,default}.arp_announce": "2",
-    "net.ipv4.conf.{all,default}.send_redirects": "0",  # would teach hosts a way around us
-    "net.ipv4.conf.{all,default}.accept_redirects": "0",
-    "net.ipv6.conf.{all,default}.accept_redirects": "0",
-    "net.ipv6.conf.{all,default}.accept_ra": "0",  # a segment would choose our default route
+    "net.ipv4.conf.{scope}.rp_filter": "0",  # drops unlogged; our own anti-spoofing replaces it
+    "net.ipv4.conf.{scope}.arp_ignore": "1",  # answer ARP only for the address on that segment
+    "net.ipv4.conf.{scope}.arp_announce": "2",
+    "net.ipv4.conf.{scope}.send_redirects": "0",  # would teach hosts a way around us
+    "net.ipv4.conf.{scope}.accept_redirects": "0",
+    "net.ipv6.conf.{scope}.accept_redirects": "0",
+    "net.ipv6.conf.{scope}.accept_ra": "0",  # a segment would choose our default route
 }
 
 
@@ -45,25 +49,34 @@ class Interface(NamedTuple):
     addresses: tuple[tuple[int, int], ...]
 
 
-def demanded_settings() -> dict[str, str]:
-    """Return every sysctl the gateway demands, written out."""
-    settings: dict[str, str] = {}
-    for name, value in DEMANDED.items():
-        for scope in ("all", "default") if "{all,default}" in name else ("",):
-            settings[name.replace("{all,default}", scope)] = value
-    return settings
+def demanded_settings(present: Iterable[str] = ()) -> dict[str, str]:
+    """Return every sysctl the gateway demands, written out for the interfaces that are present."""
+    # As sysctl(8) writes it, a dot in an interface's name (a VLAN) is a slash.
+    scopes = ("all", "default", *(name.replace(".", "/") for name in present))
+    return {
+        name.format(scope=scope): value
+        for name, value in DEMANDED.items()
+        for scope in (scopes if "{scope}" in name else scopes[:1])
+    }
 
 
-def unmet_settings() -> dict[str, tuple[str | None, str]]:
-    """Return the demanded sysctls that differ: name → (present value, demanded value)."""
-    seen = {name: (read_sysctl(name), value) for name, value in demanded_settings().items()}
-    return {name: pair for name, pair in seen.items() if pair[0] != pair[1]}
+def unmet_settings(present: Iterable[str] = ()) -> dict[str, tuple[str | None, str]]:
+    """Return the demanded sysctls that differ: name → (present value, demanded value).
+
+    A family that this kernel has not, or that is off on an interface, demands nothing.
+    """
+    seen = {name: (read_sysctl(name), value) for name, value in demanded_settings(present).items()}
+    return {
+        name: pair
+        for name, pair in seen.items()
+        if pair[0] != pair[1] and (pair[0] is not None or not name.startswith("net.ipv6."))
+    }
 
 
 def read_sysctl(name: str) -> str | None:
     """Return a sysctl's value, or None where this kernel has none of that name."""
     try:
-        return (_SYS / name.replace(".", "/")).read_text(encoding="ascii").strip()
+        return _sysctl_path(name).read_text(encoding="ascii").strip()
     except OSError:
         return None
 
@@ -75,9 +88,13 @@ def write_sysctl(name: str, value: str) -> None:
         BackendError: the kernel refuses (a read-only /proc/sys, a missing privilege).
     """
     try:
-        (_SYS / name.replace(".", "/")).write_text(value, encoding="ascii")
+        _sysctl_path(name).write_text(value, encoding="ascii")
     except OSError as error:
         raise BackendError("sysctl-write", name=name, value=value, detail=error.strerror or "") from error
+
+
+def _sysctl_path(name: str) -> Path:
+    return _SYS / name.translate(_SWAPPED)
 
 
 def set_forwarding(on: bool) -> None:
@@ -87,13 +104,13 @@ def set_forwarding(on: bool) -> None:
             write_sysctl(name, "1" if on else "0")
 
 
-def demand_settings() -> None:
+def demand_settings(present: Iterable[str] = ()) -> None:
     """Set what the gateway may set itself and refuse to go on where that fails.
 
     Raises:
         BackendError: a setting differs and cannot be changed from here.
     """
-    for name, (_, value) in unmet_settings().items():
+    for name, (_, value) in unmet_settings(present).items():
         try:
             write_sysctl(name, value)
         except BackendError as error:
@@ -171,7 +188,10 @@ def put_in_force(ruleset: Ruleset) -> None:
             load_ruleset(text)
         load_ruleset(ruleset.swap)
     except BackendError:
-        load_ruleset(forget(ruleset.table))
+        # A swap that only seemed to fail (nft killed after its commit) has deleted the others: then this
+        # table is all that stands between the segments, and it stays.
+        if any(list_chains(name) for name in (*TABLES, CLOSED_TABLE) if name != ruleset.table):
+            load_ruleset(forget(ruleset.table))
         raise
 
 
