@@ -66,7 +66,7 @@ def _closed(flow: Flow) -> Iterator[str]:
 def pair_chains(policy: Policy, program: Program) -> Iterator[list[str]]:
     """Yield the chain of each zone pair in which anything but default-deny can happen."""
     for (source, destination), pair in sorted(program.pairs.items()):
-        rules = [rule for step in pair.audited for rule in _audit(step)]
+        rules = [rule for step in pair.audited for rule in audit_rules(step)]
         rules += [rule for step in pair.steps for rule in _step(policy, step)]
         yield block(f"chain p_{source}/{destination}", [*rules, *_nothing_matched(policy, pair)])
 
@@ -76,7 +76,8 @@ def _nothing_matched(policy: Policy, pair: PairProgram) -> list[str]:
     return [*(["jump trial"] if in_trial else []), f"goto r_{Reason.DEFAULT_DENY}"]
 
 
-def _audit(step: Step) -> Iterator[str]:
+def audit_rules(step: Step) -> Iterator[str]:
+    """Yield what notes the packets an audit-mode flow matches, and lets them go on to their verdict."""
     for match in step_matches(step):
         yield f"{match} counter name f_{step.decided_by} {log('audit', Reason.FLOW, step.decided_by)}"
 

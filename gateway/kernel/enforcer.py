@@ -3,12 +3,16 @@
 The order is what keeps the gateway closed: a ruleset that passes nothing, then the demands on the host,
 then the policy's ruleset in one transaction and read back, then connections from before forgotten, and
 only then forwarding. At the end the same backwards.
+
+An enforcer that was killed leaves its ruleset in force. The one started after it finds this very policy
+there and puts a fresh table in its place in one transaction: what is connected stays connected.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from gateway.kernel import conntrack
@@ -21,9 +25,9 @@ from gateway.kernel.host import (
     put_in_force,
     set_forwarding,
 )
-from gateway.kernel.liveness import live_elements, set_elements, valid_elements
-from gateway.kernel.nftables import closed_ruleset, compile_ruleset, revision_chain
-from gateway.kernel.staging import TABLES
+from gateway.kernel.liveness import TimedSet, live_elements, valid_elements
+from gateway.kernel.nftables import HOOKED, closed_ruleset, compile_ruleset, revision_chain
+from gateway.kernel.staging import CLOSED_TABLE, TABLES
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from zones.model import Policy
 
 RENEW_SECONDS = 20.0
-"""How late a flow may open after its hours begin; closing is the kernel's and is never late."""
+"""How late a flow may open after its hours begin; closing is the kernel's and is not late."""
 
 
 def close_gates() -> None:
@@ -46,13 +50,20 @@ def close_gates() -> None:
 
 
 class Enforcer:
-    """One policy in force. `clock` gives seconds since the epoch."""
+    """One policy in force. `clock` gives seconds since the epoch, `ticks` seconds that nobody sets."""
 
-    def __init__(self, policy: Policy, *, mail_port: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        mail_port: int,
+        clock: Callable[[], float],
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.policy = policy
-        self._mail_port, self._clock = mail_port, clock
+        self._mail_port, self._clock, self._ticks = mail_port, clock, ticks
         self.table = TABLES[0]
-        self._open: set[int] = set()
+        self._sets: tuple[TimedSet, ...] = ()
         self._renewing: asyncio.Task[None] | None = None
 
     def open_gates(self) -> None:
@@ -60,24 +71,41 @@ class Enforcer:
 
         Raises:
             BackendError: the host is not as demanded, or the kernel does not hold the ruleset we loaded;
-                the gates stay closed.
+                the gates are closed.
         """
-        close_gates()
-        demand_settings()
-        check_interfaces(self.policy, interfaces())
-        now = self._clock()
+        before = self._in_force()
+        if before is None:
+            close_gates()
         try:
-            ruleset = compile_ruleset(self.policy, now=now, mail_port=self._mail_port, table=self.table)
-            put_in_force(ruleset)
-            if revision_chain(self.policy.revision) not in list_chains(self.table):
-                raise BackendError("ruleset-not-loaded", revision=self.policy.revision)
-            # Connections admitted under another ruleset carry marks that may mean something else now.
-            conntrack.flush()
+            present = interfaces()
+            demand_settings(interface.name for interface in present)
+            check_interfaces(self.policy, present)
+            self._load(TABLES[before == TABLES[0]])
+            if before is None:
+                # Connections admitted under another ruleset carry marks that may mean something else now.
+                conntrack.flush()
             set_forwarding(True)
         except BaseException:
             close_gates()
             raise
-        self._open = {number for number, _ in live_elements(self.policy, now)}
+
+    def _in_force(self) -> str | None:
+        """Return the table that enforces this very policy already, with its hooks; None if there is none."""
+        if list_chains(CLOSED_TABLE):
+            return None
+        wanted = {revision_chain(self.policy.revision), *HOOKED}
+        return next((table for table in TABLES if wanted <= list_chains(table)), None)
+
+    def _load(self, table: str) -> None:
+        now = self._clock()
+        put_in_force(compile_ruleset(self.policy, now=now, mail_port=self._mail_port, table=table))
+        if revision_chain(self.policy.revision) not in list_chains(table):
+            raise BackendError("ruleset-not-loaded", revision=self.policy.revision)
+        self.table = table
+        live, valid = live_elements(self.policy, now), valid_elements(self.policy, now)
+        self._sets = TimedSet("live", live), TimedSet("valid", valid)
+        # Loading took a while, by which every flow would close too late.
+        self.renew()
 
     def start_renewing(self, on_fault: Callable[[BackendError], None]) -> None:
         """Open flows at the beginning of their hours from now on; faults are told, and tried again."""
@@ -92,21 +120,23 @@ class Enforcer:
                 on_fault(error)
 
     def renew(self) -> None:
-        """Add to the kernel's sets the flows that have opened since; what closes, closes there by itself.
+        """Make the kernel's sets say what the clock says: open what has opened since, close where it was set.
+
+        In between, what closes closes there by itself.
 
         Raises:
-            BackendError: the kernel refuses; nothing was changed.
+            BackendError: the kernel refuses; the next call says everything again.
         """
-        now = self._clock()
-        live, valid = live_elements(self.policy, now), valid_elements(self.policy, now)
-        opened = [entry for entry in live if entry[0] not in self._open]
-        if opened:
-            lines = [f"add element inet {self.table} live {{ {set_elements(opened)} }}"]
-            still = [entry for entry in valid if entry[0] in {number for number, _ in opened}]
-            if still:
-                lines.append(f"add element inet {self.table} valid {{ {set_elements(still)} }}")
-            load_ruleset("\n".join([*lines, ""]))
-        self._open = {number for number, _ in live}
+        now, tick = self._clock(), self._ticks()
+        entries = live_elements(self.policy, now), valid_elements(self.policy, now)
+        try:
+            for held, wanted in zip(self._sets, entries, strict=True):
+                for text in held.changes(self.table, wanted, tick):
+                    load_ruleset(text)
+        except BackendError:
+            for held in self._sets:
+                held.forget()
+            raise
 
     async def close(self) -> None:
         """Close the gates behind us."""

@@ -13,14 +13,15 @@ to ask. Every refusal, and the first packet of every accepted connection, goes t
 
 Prefixes of one set must not overlap and names of chains and counters must not be words of the nft
 language: every name we make has a prefix (`f_` flow, `c_` closed flow, `g_` guard, `r_` refusal, `p_`
-zone pair, `m_` mail of a pair, `z_` zone), and `/`, which no name of a policy holds, separates two.
+zone pair, `m_` mail of a pair, `t_` its turn to the proxy, `z_` zone), and `/`, which no name of a policy
+holds, separates two.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.kernel.answers import flow_chains, pair_chains, refusal_chains, while_live
+from gateway.kernel.answers import audit_rules, flow_chains, pair_chains, refusal_chains, while_live
 from gateway.kernel.liveness import live_elements, set_elements, valid_elements
 from gateway.kernel.ruleset import address_match, block, elements, log, step_matches
 from gateway.kernel.staging import CLOSED_TABLE, TABLES, Ruleset, stage
@@ -34,13 +35,18 @@ if TYPE_CHECKING:
 
     from zones.address import Network
     from zones.model import Policy, Zone
-    from zones.program import PairProgram, Program
+    from zones.program import PairProgram, Program, Step
 
 _FAMILIES = ((4, "ip"), (6, "ip6"))
 _ADDRESS_TYPE = {4: "ipv4_addr", 6: "ipv6_addr"}
 _REDIRECTS = ("icmp type redirect", "icmpv6 type nd-redirect")
-# RFC 4861: hop limit 255 proves that a neighbour message was not forwarded to us from elsewhere.
-_NEIGHBOUR = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
+HOOKED = ("ingress", "mail", "forward", "input", "output")
+"""The chains that hook a policy's table into the kernel."""
+# RFC 4861: hop limit 255 proves that a neighbour message was not forwarded to us from elsewhere; from the
+# link's own addresses and to them alone, or it would be a way past the guards.
+_NEIGHBOUR = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255"
+_LINK_SOURCE = "ip6 saddr { ::, fe80::/10 }"
+_LINK_DESTINATION = "fe80::/10, ff02::/16"
 # What a kernel says to its own links when they come up; refused like the rest, but no news to anybody.
 _OWN_CHATTER = ("icmpv6 type { 143, nd-router-solicit, nd-neighbor-solicit } drop", "meta l4proto 2 drop")
 _SPOOFED = f"goto r_{Reason.SPOOFED_SOURCE}"
@@ -136,6 +142,18 @@ class _Writer:
         yield block(f"chain own_{zone.name}", [*own, "accept"])
         elsewhere = [f"{ip} daddr != @z_{zone.name}_{v} goto r_{Reason.MISROUTED}" for v, ip in _FAMILIES]
         yield block(f"chain to_{zone.name}", elsewhere)
+        yield block(f"chain about_{zone.name}", self._about(zone))
+
+    def _about(self, zone: Zone) -> Iterator[str]:
+        """Yield what an ICMP error from this zone must show: the far end of its connection lies here.
+
+        It quotes what anybody may guess, and carries what its sender likes: from any other zone it would
+        be a way past the guards, under the flow of a connection that is none of the sender's.
+        """
+        for version, ip in _FAMILIES:
+            for way in ("original", "reply"):
+                yield f"ct direction {way} ct {way} {ip} saddr @z_{zone.name}_{version} goto known"
+        yield f"goto r_{Reason.INVALID_STATE}"
 
     def _from(self, zone: Zone) -> Iterator[str]:
         yield from self._claimed_source(zone)
@@ -153,16 +171,23 @@ class _Writer:
 
     def _claimed_source(self, zone: Zone) -> Iterator[str]:
         """Yield the refusal of sources that are not this zone's, are ours, or come from another MAC."""
-        for version, ip in _FAMILIES:
-            if version == 6 and self.policy.networks_of(zone.name, 6):
-                yield _NEIGHBOUR
-            yield f"{ip} saddr != @z_{zone.name}_{version} {_SPOOFED}"
+        neighbours = self._neighbours(zone)
+        yield from (f"{_LINK_SOURCE} {match} accept" for match in neighbours)
+        yield from (f"{ip} saddr != @z_{zone.name}_{version} {_SPOOFED}" for version, ip in _FAMILIES)
         ours = [address for entry in self.zones for address in entry.gateway]
         yield from (f"{match} {_SPOOFED}" for match in _matches("saddr", ours))
         for host in self.policy.hosts.values():
             if host.zone == zone.name and host.mac is not None:
                 for match in _matches("saddr", host.addresses):
                     yield f"{match} ether saddr != {host.mac} {_SPOOFED}"
+        yield from (f"{match} accept" for match in neighbours)
+
+    def _neighbours(self, zone: Zone) -> list[str]:
+        """Return the match of neighbour messages to this link: without them nobody reaches us by IPv6."""
+        if not self.policy.networks_of(zone.name, 6):
+            return []
+        ours = elements(address for address in zone.gateway if address.version == 6)
+        return [f"{_NEIGHBOUR} ip6 daddr {{ {_LINK_DESTINATION}{', ' if ours else ''}{ours} }}"]
 
     def _nowhere(self) -> Iterator[str]:
         """Yield the refusal of destinations that no zone owns, the management segment by its own name."""
@@ -194,7 +219,10 @@ class _Writer:
             return []
         interface = self.policy.management.interface
         admitted = _matches("saddr", self.policy.management.networks)
+        neighbours = any(network.version == 6 for network in self.policy.management.networks)
+        link = f"{_LINK_SOURCE} {_NEIGHBOUR} ip6 daddr {{ {_LINK_DESTINATION} }}"
         return [
+            *([f'iifname "{interface}" {link} accept'] if neighbours else []),
             *(f'iifname "{interface}" {match} accept' for match in admitted),
             f'iifname "{interface}" {otherwise}',
         ]
@@ -203,10 +231,12 @@ class _Writer:
         """Yield the chains that turn new mail connections to our proxy, unless something outranks them."""
         turned: list[str] = []
         for (source, destination), pair in sorted(self.program.pairs.items()):
-            rules = self._turn(pair)
-            if not rules or source == GATEWAY:
+            # Mail to ourselves has no next host: its flow is refused in `input`.
+            rules = [] if GATEWAY in (source, destination) else self._turn(pair)
+            if not rules:
                 continue
             chain = f"m_{source}/{destination}"
+            yield from self._redirects(pair)
             yield block(f"chain {chain}", rules)
             turned += [
                 f'iifname "{i}" {ip} daddr @z_{destination}_{version} goto {chain}'
@@ -222,18 +252,28 @@ class _Writer:
         kept = 0
         for step in pair.steps:
             mail = step.outcome is Outcome.SANITIZE_MAIL
-            answer = "return"
-            if mail:
-                note = log(step.outcome, step.reason, step.decided_by)
-                answer = f"counter name f_{step.decided_by} {note} redirect to :{self.mail_port}"
+            answer = f"goto t_{_redirect_name(pair, step)}" if mail else "return"
             rules += [f"{match} {while_live(self.policy, step)}{answer}" for match in step_matches(step)]
             kept = len(rules) if mail else kept
         return rules[:kept]
 
+    def _redirects(self, pair: PairProgram) -> Iterator[list[str]]:
+        """Yield what each mail flow of a pair does; the packet never comes to the pair's own chain."""
+        audited = [rule for step in pair.audited for rule in audit_rules(step)]
+        mail = {_redirect_name(pair, s): s for s in pair.steps if s.outcome is Outcome.SANITIZE_MAIL}
+        for name, step in mail.items():
+            note = log(step.outcome, step.reason, step.decided_by)
+            # nft wants to see that there are ports; a mail flow has no other protocol.
+            turn = f"meta l4proto tcp counter name f_{step.decided_by} {note} redirect to :{self.mail_port}"
+            yield block(f"chain t_{name}", [*audited, turn])
+
     def _known(self) -> list[str]:
         """Return the rules for packets of known connections: they pass while their flow is open."""
-        invalid = f"ct state invalid goto r_{Reason.INVALID_STATE}"
-        return [invalid, "ct state established,related goto known"]
+        return [
+            f"ct state invalid goto r_{Reason.INVALID_STATE}",
+            "ct state established goto known",
+            "ct state related jump related",
+        ]
 
     def forward(self) -> Iterator[list[str]]:
         """Yield what judges packets between zones."""
@@ -242,12 +282,17 @@ class _Writer:
         yield _collection("map closing", ["type mark : verdict"], closing)
         passing = ["counter name ct mark map @flow_counters", "ct mark @live accept"]
         yield block("chain known", [*passing, "ct mark vmap @closing", _DEFAULT])
+        # Errors we write ourselves come in by no interface.
+        yield block("chain related", [*self._by_interface("iifname", "goto about"), "goto known"])
+        # During a trial also pairs of which the policy says nothing pass.
+        trial = "jump trial" if self.policy.audit_until is not None else None
         pairs = [
-            f'"{one}" . "{other}" : goto p_{source}/{destination}'
-            for source, destination in sorted(self.program.pairs)
-            if GATEWAY not in (source, destination)
-            for one in self.policy.zones[source].interfaces
-            for other in self.policy.zones[destination].interfaces
+            f'"{one}" . "{other}" : {answer}'
+            for source in self.zones
+            for destination in self.zones
+            if (answer := self._pair_chain(source, destination) or trial) is not None
+            for one in source.interfaces
+            for other in destination.interfaces
         ]
         lines = [
             *self._by_interface("oifname", "jump to"),
@@ -255,6 +300,10 @@ class _Writer:
             *_vmap("iifname . oifname", pairs),
         ]
         yield _base_chain("forward", "forward", "filter", [*lines, _DEFAULT])
+
+    def _pair_chain(self, source: Zone, destination: Zone) -> str | None:
+        pair = source.name, destination.name
+        return f"goto p_{source.name}/{destination.name}" if pair in self.program.pairs else None
 
     def _own(self, field: str, *, incoming: bool) -> list[str]:
         """Return what leads to the chains of flows to (or from) the gateway itself."""
@@ -268,14 +317,15 @@ class _Writer:
 
     def input(self) -> list[str]:
         """Return what judges packets to us."""
-        lines = ["iifname lo accept", _NEIGHBOUR, *self._management("drop"), *self._known()]
+        # Neighbour messages that are not of their link have been refused before.
+        lines = ["iifname lo accept", f"{_NEIGHBOUR} accept", *self._management("drop"), *self._known()]
         # The proxied half: its flow was decided, marked and noted when the connection was turned to us.
         lines += ["ct status dnat ct mark @live accept", *self._own("iifname", incoming=True), _DEFAULT]
         return _base_chain("input", "input", "filter", lines)
 
     def output(self) -> list[str]:
         """Return what judges packets from us: known connections, marked ones, flows from `gateway`."""
-        lines = ["oifname lo accept", _NEIGHBOUR, *_OWN_CHATTER]
+        lines = ["oifname lo accept", f"{_NEIGHBOUR} accept", *_OWN_CHATTER]
         if self.policy.management is not None:
             # Answers to the administrators' segment; the gateway opens nothing towards it.
             lines.append(f'oifname "{self.policy.management.interface}" ct state established,related accept')
@@ -283,8 +333,18 @@ class _Writer:
             "output",
             "output",
             "filter",
-            [*lines, *self._known(), *self._own("oifname", incoming=False), _DEFAULT],
+            [
+                *lines,
+                *self._by_interface("oifname", "jump to"),
+                *self._known(),
+                *self._own("oifname", incoming=False),
+                _DEFAULT,
+            ],
         )
+
+
+def _redirect_name(pair: PairProgram, step: Step) -> str:
+    return f"{pair.source}/{pair.destination}/{step.decided_by}"
 
 
 def _collection(head: str, declared: list[str], content: str) -> list[str]:
