@@ -249,12 +249,24 @@ class ReferenceEngine:
             verdict = self._asked(frame, ingress, time_ns, moment, _INVALID)
         else:
             flow = entry.flow if entry is not None else None
-            verdict = self._decide(frame, ingress, time_ns, Connection(state, flow))
+            made_up = state is State.RELATED and not self._from_far_end(frame, ingress)
+            verdict = self._decide(frame, ingress, time_ns, _INVALID if made_up else Connection(state, flow))
         if entry is None:
             return verdict, 0
         if state is State.NEW or state is State.ESTABLISHED:
             _remember(entry, frame, Remembered(ingress, frame.src_mac, moment, state, verdict))
         return verdict, entry.number
+
+    def _from_far_end(self, frame: Frame, ingress: str | None) -> bool:
+        """Return whether an ICMP error comes from where the packet it quotes was going.
+
+        From any other zone it would pass the guards under the flow of somebody else's connection.
+        """
+        if ingress == GATEWAY or frame.quoted is None:
+            return True
+        size = 4 if frame.version == 4 else 16
+        far = self._policy.zone_of(frame.version, int.from_bytes(frame.quoted[size : 2 * size]))
+        return far == (ingress or self._policy.zone_of(frame.version, frame.src))
 
     def _open(self, frame: Frame, now: float, verdict: Verdict) -> tuple[Verdict, int]:
         """Track the connection a new packet opens, if the policy lets it pass."""

@@ -267,12 +267,12 @@ class _Writer:
             turn = f"meta l4proto tcp counter name f_{step.decided_by} {note} redirect to :{self.mail_port}"
             yield block(f"chain t_{name}", [*audited, turn])
 
-    def _known(self) -> list[str]:
+    def _known(self, *, errors: str = "related") -> list[str]:
         """Return the rules for packets of known connections: they pass while their flow is open."""
         return [
             f"ct state invalid goto r_{Reason.INVALID_STATE}",
             "ct state established goto known",
-            "ct state related jump related",
+            f"ct state related goto {errors}",
         ]
 
     def forward(self) -> Iterator[list[str]]:
@@ -282,8 +282,7 @@ class _Writer:
         yield _collection("map closing", ["type mark : verdict"], closing)
         passing = ["counter name ct mark map @flow_counters", "ct mark @live accept"]
         yield block("chain known", [*passing, "ct mark vmap @closing", _DEFAULT])
-        # Errors we write ourselves come in by no interface.
-        yield block("chain related", [*self._by_interface("iifname", "goto about"), "goto known"])
+        yield block("chain related", [*self._by_interface("iifname", "goto about"), _DEFAULT])
         # During a trial also pairs of which the policy says nothing pass.
         trial = "jump trial" if self.policy.audit_until is not None else None
         pairs = [
@@ -336,7 +335,8 @@ class _Writer:
             [
                 *lines,
                 *self._by_interface("oifname", "jump to"),
-                *self._known(),
+                # Errors that we write ourselves came in by no interface.
+                *self._known(errors="known"),
                 *self._own("oifname", incoming=False),
                 _DEFAULT,
             ],

@@ -201,6 +201,15 @@ def test_an_error_about_an_admitted_packet_is_related_to_its_flow(bench: Bench) 
     assert bench.outcome(redirect, "outside") == "deny invalid-state None invalid"
 
 
+@pytest.mark.parametrize(("sender", "zone"), [("10.10.16.11", "mynumber"), ("10.30.5.25", "internet")])
+def test_an_error_from_another_zone_than_the_far_end_is_made_up(bench: Bench, sender: str, zone: str) -> None:
+    bench.see(tcp(LG, WEB, "S"), "lgwan")
+    about = IP(src=LG, dst=WEB) / TCP(sport=4000, dport=443) / (b"carried past the guards" * 40)
+    error = Ether() / IP(src=sender, dst=LG) / ICMP(type=3, code=1) / about
+
+    assert bench.outcome(error, zone) == "deny invalid-state None invalid"
+
+
 def test_a_redirected_connection_is_followed_and_the_gateways_part_of_it_is_not_judged(bench: Bench) -> None:
     def mail(flags: str) -> Packet:
         return tcp(MX, MAIL, flags, 4000, 25)
