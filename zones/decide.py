@@ -3,8 +3,9 @@
 Precedence: spoofed > guard > deny > file-transfer, render > sanitize > allow; among equals the smallest id
 decides and the others are listed. Nothing matched is a deny. A guard with `actions` answers in the place
 of a flow that would open a new connection by one of them; and, if it forbids `allow`, also where no flow
-is open at all. Written to be read; the compiled program,
-the native classifier and the kernel ruleset must agree with it, and tests hold them to that.
+is open at all. A closed flow stricter than `allow` refuses what only a wider one would open. Written to
+be read; the compiled program, the native classifier and the kernel ruleset must agree with it, and tests
+hold them to that.
 """
 
 from __future__ import annotations
@@ -149,10 +150,13 @@ def _opened(case: _Case, guards: list[Guard]) -> Verdict:
     enforced = [flow for flow in matching if flow.mode is Mode.ENFORCE]
     closed = {flow.id: closed_because(flow, case.now, case.policy.timezone) for flow in enforced}
     live = sorted((flow for flow in enforced if closed[flow.id] is None), key=lambda flow: RANKS[flow.action])
+    outranking = _closed_above(live, enforced, closed)
     # With no flow open only an `allow` could let the packet pass: guards that forbid it answer first.
     wanted = live[0].action if live else Action.ALLOW
     barring = sorted(guard.id for guard in guards if wanted in guard.actions)
-    if barring:
+    if outranking is not None:
+        verdict = outranking
+    elif barring:
         verdict = Verdict(Outcome.DENY, Reason.GUARD, barring[0], also=tuple(barring[1:]))
     elif live:
         others = tuple(flow.id for flow in live[1:])
@@ -160,6 +164,20 @@ def _opened(case: _Case, guards: list[Guard]) -> Verdict:
     else:
         verdict = _nothing_open(case, closed)
     return verdict._replace(audited=audited)
+
+
+def _closed_above(live: list[Flow], enforced: list[Flow], closed: dict[str, Reason | None]) -> Verdict | None:
+    """Return the refusal by a stricter flow that is closed, where only a wider one would be open.
+
+    Time only narrows: a sanitize flow that has expired must not hand its packets to the raw `allow` it lay
+    over. Another open flow of its own rank may still serve them.
+    """
+    best = RANKS[live[0].action] if live else RANKS[Action.ALLOW]
+    above = [flow for flow in enforced if closed[flow.id] is not None and RANKS[flow.action] < best]
+    if not above:
+        return None
+    first = min(above, key=lambda flow: (RANKS[flow.action], flow.id))
+    return Verdict(Outcome.DENY, closed[first.id] or Reason.EXPIRED, first.id)
 
 
 def _direct(flow: Flow, *, ours: bool) -> Verdict:

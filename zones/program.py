@@ -2,7 +2,8 @@
 
 `decide` is the meaning; this is the same decision laid out for machines that try one step after another.
 A step matches by addresses and services and, where its flow may close, only while the flow is open. The
-order is that of `decide`: open flows by rank and id, then what says why nothing is open.
+order is that of `decide`: open flows by rank and id, each stricter rank followed by those of it that have
+closed, then what says why nothing is open.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from zones.services import ANY, parse_service
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from zones.address import Network
     from zones.model import Flow, Guard, Policy, ServiceTerm
@@ -88,17 +89,20 @@ def _pair(policy: Policy, source: str, destination: str) -> PairProgram:
     flows = policy.flows_between(source, destination)
     enforced = [flow for flow in flows if flow.mode is Mode.ENFORCE]
     conditional = [guard for guard in guards if guard.actions]
-    ordered = sorted(enforced, key=lambda flow: (RANKS[flow.action], flow.id))
-    steps = [step for flow in ordered for step in _open_steps(flow, source, destination, conditional)]
+    steps: list[Step] = []
+    for rank in sorted(set(RANKS.values())):
+        peers = [flow for flow in enforced if RANKS[flow.action] == rank]
+        steps += [step for flow in peers for step in _open_steps(flow, source, destination, conditional)]
+        if rank < RANKS[Action.ALLOW]:
+            # A stricter flow that has closed does not hand its packets to a wider one.
+            steps += _refusals(peers, source, destination)
     steps += [
         Step(decided_by=guard.id, outcome=Outcome.DENY, reason=Reason.GUARD)
         for guard in conditional
         if Action.ALLOW in guard.actions
     ][:1]
     steps += [step for flow in enforced for step in _by_name(flow, source, destination)]
-    steps += [
-        step for flow in enforced if may_close(flow) for step in _closed_steps(flow, source, destination)
-    ]
+    steps += _refusals([flow for flow in enforced if flow.action is Action.ALLOW], source, destination)
     return PairProgram(
         source=source,
         destination=destination,
@@ -111,6 +115,11 @@ def _pair(policy: Policy, source: str, destination: str) -> PairProgram:
         ),
         steps=tuple(steps),
     )
+
+
+def _refusals(flows: Iterable[Flow], source: str, destination: str) -> list[Step]:
+    closing = (flow for flow in flows if may_close(flow))
+    return [step for flow in closing for step in _closed_steps(flow, source, destination)]
 
 
 def may_close(flow: Flow) -> bool:

@@ -110,9 +110,12 @@ def _refuse(step: Step) -> str:
 
 
 def while_live(policy: Policy, step: Step) -> str:
-    """Return the match that holds only while the step's flow is open; a deny never closes."""
+    """Return the match that holds only while the step's flow is open.
+
+    A deny never closes, and a step that says why a flow is closed needs no match: what is open came before.
+    """
     flow = policy.flow(step.flow) if step.flow is not None else None
-    if flow is None or flow.action is Action.DENY:
+    if flow is None or flow.action is Action.DENY or step.closed:
         return ""
     return f"ct mark set {flow_mark(policy, step)} ct mark @live "
 

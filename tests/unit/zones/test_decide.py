@@ -277,3 +277,18 @@ def _in_trial(policy: Policy) -> Policy:
 
 def test_verdicts_say_whether_they_let_the_packet_on() -> None:
     assert [Verdict(outcome, Reason.FLOW).passes for outcome in Outcome] == [True, False, True, True]
+
+
+def test_an_expired_sanitize_flow_does_not_hand_its_mail_to_a_wider_allow(small: Small) -> None:
+    policy = small(
+        """
+        flows:
+          - {id: F1, from: a, to: b, service: tcp/25, action: "sanitize:mail", expires: 2027-03-31}
+          - {id: F2, from: a, to: b, service: any, action: allow}
+        """
+    )
+    mail = parse_packet("a:10.1.0.1 > b:10.2.0.1 tcp/25").key
+    last_day, next_day = (start_of_day(date(2027, *day), policy.timezone) for day in ((3, 31), (4, 1)))
+
+    assert answer(policy, mail, now=last_day) == ("sanitize:mail", "flow", "F1")
+    assert answer(policy, mail, now=next_day) == ("deny", "expired", "F1")
