@@ -10,12 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.process.confinement import confine_writes
 from gateway.process.privilege import CAP_NET_ADMIN, keep_only
 from zones.errors import BackendError
 from zones.load import read_policy
+from zones.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +33,33 @@ if TYPE_CHECKING:
 
 ROLES = ("recorder", "mail", "enforcer")
 """In the order they start: first who records, then who takes what is turned to us, then who turns it."""
+
+
+CAPABILITIES: dict[str, tuple[int, ...]] = {"recorder": (), "mail": (), "enforcer": (CAP_NET_ADMIN,)}
+_SYSCTLS = Path("/proc/sys/net")
+
+
+def deprive(name: str, settings: GatewaySettings) -> None:
+    """Leave this process the capabilities its role holds, and the folders it may write to.
+
+    Called before the event loop and any thread is there: both are taken from the calling thread alone.
+
+    Raises:
+        BackendError: the kernel refuses, or a folder cannot be made.
+    """
+    folders = {
+        "recorder": (settings.audit_directory, settings.run_directory),
+        "mail": (settings.mail_settings.state,),
+        "enforcer": (settings.run_directory, _SYSCTLS),
+    }
+    try:
+        for folder in folders[name]:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BackendError("state-unwritable", path=error.filename, detail=error.strerror or "") from error
+    keep_only(*CAPABILITIES[name])
+    if not confine_writes(folders[name]):
+        print(f"masugata {name}: {say('landlock-absent', {}, settings.language)}", file=sys.stderr)  # noqa: T201
 
 
 async def run_role(name: str, settings: GatewaySettings, ready: Callable[[], None]) -> None:
@@ -58,7 +89,6 @@ async def _recorder(
 ) -> None:
     from gateway.audit.recorder import serve
 
-    keep_only()
     await serve(
         settings.audit_directory,
         settings.run_directory / "recorder.sock",
@@ -79,9 +109,7 @@ async def _mail(
     from gateway.process.broker import BrokeredConnector
     from sanitizers.isolation import Isolation
 
-    keep_only()
     mail = settings.mail_settings
-    mail.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     journal, blobs = SqliteJournal(mail.state), FolderBlobStore(mail.state)
     recorder = settings.run_directory / "recorder.sock"
     async with (
@@ -137,7 +165,6 @@ async def _enforcer(
     from gateway.kernel.ruleset import NFLOG_GROUP
     from gateway.process.broker import SocketBroker
 
-    keep_only(CAP_NET_ADMIN)
     names = InterfaceNames()
     enforcer = Enforcer(policy, mail_port=settings.mail.listen.port, clock=time.time)
     async with AuditClient(

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import gateway.messages  # noqa: F401  (declares the words of every package)
-from gateway.app import ROLES, run_role
+from gateway.app import ROLES, deprive, run_role
 from gateway.process.privilege import die_with_parent
 from gateway.settings import thaw
 from zones.errors import MasugataError
@@ -30,6 +30,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         settings = thaw(arguments.settings)
+        deprive(arguments.role, settings)
         asyncio.run(run_role(arguments.role, settings, lambda: print("ready", flush=True)))  # noqa: T201
     except MasugataError as error:
         told = {"error": error.code, "params": {name: str(value) for name, value in error.params.items()}}

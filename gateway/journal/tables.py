@@ -46,6 +46,8 @@ def _prepare(connection: sqlite3.Connection, *, writing: bool) -> None:
         # FULL: the WAL is on the disk before COMMIT returns. NORMAL may lose what was promised.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Nothing is written but the database: a confined role may not use /var/tmp.
+        connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def migrate(connection: sqlite3.Connection, place: Path) -> None:

@@ -45,6 +45,12 @@ declare(
         "privilege-drop": Message(
             en="cannot give up privileges: {detail}", ja="権限を手放せません: {detail}"
         ),
+        "landlock-absent": Message(
+            en="this kernel has no Landlock: a role that is taken over can write whatever this user can",
+            ja="このカーネルには Landlock がありません。乗っ取られた役割は、この利用者が書けるものすべてに書けます",
+            hint_en="boot a kernel with `landlock` among its security modules (lsm=…)",
+            hint_ja="`landlock` を有効にしたカーネル(lsm=…)で起動してください",
+        ),
         "tool-missing": Message(
             en="the command '{tool}' is missing",
             ja="コマンド '{tool}' がありません",

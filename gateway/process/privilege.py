@@ -45,9 +45,12 @@ def keep_only(*capabilities: int) -> None:
     """Drop every other capability for good, from this process and all it will start.
 
     Raises:
-        BackendError: the kernel refused, or a capability is still there afterwards.
+        BackendError: the kernel refused, another thread is there, or a capability is left afterwards.
     """
     mask = sum(1 << capability for capability in capabilities)
+    # Capabilities belong to a thread: another one would keep them all, in the same memory.
+    if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208
+        raise BackendError("privilege-drop", detail="another thread is running already")
     try:
         _prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
         last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
