@@ -195,11 +195,13 @@ with socket.socket() as line:
 
 
 def test_an_error_forged_from_outside_carries_nothing_into_a_connection_of_others(gateway: Gateway) -> None:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     python = [sys.executable, "-c"]
     with gateway.lab.popen("relay", [*python, LISTEN], **pipes) as server:
+        assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         with gateway.lab.popen("wsus", [*python, CLIENT], **pipes) as client:
+            assert client.stdout is not None
             assert client.stdout.readline() == "ready\n"
             for node, source in (("mallory", "198.51.100.1"), ("relay", "10.30.5.30")):
                 for kind in ("3", "11", "12"):
