@@ -210,6 +210,7 @@ class Guard:
     destinations: tuple[str, ...]
     actions: tuple[Action, ...] = ()
     because: str | None = None
+    basis: tuple[str, ...] = ()
     line: int = 0
     file: str = ""
 
@@ -227,6 +228,7 @@ class Invariant:
     exceptions: tuple[str, ...] = ()
     over: tuple[Action, ...] = ()
     because: str | None = None
+    basis: tuple[str, ...] = ()
     line: int = 0
     file: str = ""
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zones.canonical import flow_numbers, revision_of
+from zones.clauses import nearest_clause
 from zones.consistency import check_flow, check_zones
 from zones.expiry import end_of_day
 from zones.model import (
@@ -251,6 +252,7 @@ class _Resolver:
             destinations=destinations,
             actions=tuple(entry.actions),
             because=entry.because,
+            basis=self._basis(document, ("guards", index, "basis"), entry.basis),
             line=line,
             file=document.file,
         )
@@ -272,7 +274,7 @@ class _Resolver:
             expires_at=end_of_day(entry.expires, timezone) if entry.expires else None,
             hours=_hours(entry.when),
             justification=entry.justification,
-            basis=tuple(entry.basis),
+            basis=self._basis(document, (*path, "basis"), entry.basis),
             options=entry.options.model_dump(exclude_none=True) if entry.options else {},
             source_names=tuple(entry.sources),
             destination_names=tuple(entry.destinations),
@@ -283,6 +285,13 @@ class _Resolver:
         for code, where, params in check_flow(flow):
             self.report(document, code, (*path, where), id=flow.id, **params)
         return flow
+
+    def _basis(self, document: Document, path: tuple[str | int, ...], clauses: list[str]) -> tuple[str, ...]:
+        for position, clause in enumerate(clauses):
+            near = nearest_clause(clause)
+            if near is not None:
+                self.report(document, "unknown-clause", (*path, position), clause=clause, suggestion=near)
+        return tuple(clauses)
 
     def _selectors(
         self, document: Document, path: tuple[str | int, ...], names: list[str]
@@ -350,6 +359,7 @@ class _Resolver:
             exceptions=tuple(entry.exceptions),
             over=tuple(entry.over),
             because=entry.because,
+            basis=self._basis(document, ("invariants", index, "basis"), entry.basis),
             line=line,
             file=document.file,
         )

@@ -206,6 +206,7 @@ class GuardEntry(_Entry):
     destinations: Names = Field(alias="to")
     actions: Actions = []
     because: str | None = None
+    basis: Texts = []
 
 
 class FlowEntry(_Entry):
@@ -239,6 +240,7 @@ class InvariantEntry(_Entry):
     over: Actions = []
     exceptions: Texts = Field(default=[], alias="except")
     because: str | None = None
+    basis: Texts = []
 
 
 class TestEntry(_Entry):

@@ -284,6 +284,12 @@ declare(
             hint_en="did you mean '{suggestion}'?",
             hint_ja="'{suggestion}' のことですか?",
         ),
+        "unknown-clause": Message(
+            en="there is no clause '{clause}'",
+            ja="'{clause}' という条文はありません",
+            hint_en="did you mean '{suggestion}'? `masugata report --clauses` lists them",
+            hint_ja="'{suggestion}' のことですか? 条文の一覧は `masugata report --clauses` で確認できます",
+        ),
         "name-without-zone": Message(
             en="'{name}' has no zone, and no zone is of class outside",
             ja="'{name}' に zone がなく、区分 outside の領域もありません",
