@@ -255,12 +255,12 @@ class PolicyFile(_Entry):
 
     version: int | None = Field(default=None, alias="schema")
     meta: MetaEntry | None = None
-    zones: dict[str, ZoneEntry] = {}
+    zones: dict[Name, ZoneEntry] = {}
     management: ManagementEntry | None = None
-    hosts: dict[str, HostEntry] = {}
-    groups: dict[str, GroupEntry] = {}
-    services: dict[str, Annotated[list[Term], BeforeValidator(_listed), Field(min_length=1)]] = {}
-    names: dict[str, NameEntry] = {}
+    hosts: dict[Name, HostEntry] = {}
+    groups: dict[Name, GroupEntry] = {}
+    services: dict[Name, Annotated[list[Term], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    names: dict[Name, NameEntry] = {}
     guards: list[GuardEntry] = []
     flows: list[FlowEntry] = []
     invariants: list[InvariantEntry] = []

@@ -126,7 +126,8 @@ def _problem(document: Document, model: type[BaseModel], fault: Any, path: list[
     context = {name: str(value) for name, value in fault.get("ctx", {}).items() if name != "error"}
     code = _CODES.get(kind, kind if "_" not in kind else "bad-shape")
     # pydantic marks a bad dictionary key by a last step `[key]`.
-    if path and path[-1] == "[key]":
+    bad_key = bool(path) and path[-1] == "[key]"
+    if bad_key:
         path = path[:-1]
     name = str(path[-1]) if path else ""
     if code == "unknown-key":
@@ -136,7 +137,7 @@ def _problem(document: Document, model: type[BaseModel], fault: Any, path: list[
         path = path[:-1]
     if code == "bad-shape":
         context["detail"] = str(fault.get("msg", ""))
-    return document.problem(code, path, at_key=code == "unknown-key", **{"key": name, **context})
+    return document.problem(code, path, at_key=bad_key or code == "unknown-key", **{"key": name, **context})
 
 
 def known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
