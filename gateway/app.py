@@ -158,20 +158,30 @@ class PolicyAdmission:
 async def _enforcer(
     settings: GatewaySettings, policy: Policy, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
+    from gateway.audit.budget import Budget
     from gateway.audit.client import AuditClient
     from gateway.audit.packets import packet_event
     from gateway.kernel.enforcer import Enforcer
-    from gateway.kernel.nflog import InterfaceNames, NflogReader
+    from gateway.kernel.nflog import InterfaceNames, NflogReader, parse_prefix
     from gateway.kernel.ruleset import NFLOG_GROUP
     from gateway.process.broker import SocketBroker
+    from zones.verdict import Outcome
 
     names = InterfaceNames()
     enforcer = Enforcer(policy, mail_port=settings.mail.listen.port, clock=time.time)
     async with AuditClient(
         settings.run_directory / "recorder.sock", actor="enforcer", revision=policy.revision
     ) as audit:
+        budget = Budget(now=time.monotonic())
 
         def record(logged: Record) -> None:
+            now = time.monotonic()
+            if over := budget.take_over(now):
+                audit.emit("gap", where="packets", lost=over, cause="flood")
+            verdict = parse_prefix(logged.prefix)
+            refused = verdict is None or verdict.outcome is Outcome.DENY
+            if refused and not budget.admits(now):
+                return
             kind, fields = packet_event(logged, policy, names.name)
             audit.emit(kind, **fields)
 
@@ -194,6 +204,8 @@ async def _enforcer(
             finally:
                 await enforcer.close()
                 broker.close()
+                if over := budget.take_over(float("inf")):
+                    audit.emit("gap", where="packets", lost=over, cause="flood")
 
 
 def _apply(enforcer: Enforcer, audit: AuditSink) -> None:
