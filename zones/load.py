@@ -38,9 +38,7 @@ def read_sources(path: Path) -> dict[str, str]:
     Raises:
         ConfigurationError: nothing to read there.
     """
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    if not files:
-        raise ConfigurationError("policy-empty-directory", path=str(path))
+    files = _files_of(path) if path.is_dir() else [path]
     sources: dict[str, str] = {}
     for file in files:
         try:
@@ -54,6 +52,23 @@ def read_sources(path: Path) -> dict[str, str]:
         except UnicodeDecodeError as error:
             raise ConfigurationError("file-not-utf8", path=str(file), offset=error.start) from error
     return sources
+
+
+def _files_of(directory: Path) -> list[Path]:
+    try:
+        files = sorted(directory.iterdir())
+    except OSError as error:
+        raise ConfigurationError(
+            "file-unreadable", path=str(directory), detail=error.strerror or ""
+        ) from error
+    # A guard in a file that nobody reads guards nothing: what was surely meant to be read is not passed over.
+    for file in files:
+        if file.suffix.lower() in {".yml", ".yaml"} and file.suffix != ".yaml":
+            raise ConfigurationError("policy-file-suffix", path=str(file), name=f"{file.stem}.yaml")
+    chosen = [file for file in files if file.name.endswith(".yaml")]
+    if not chosen:
+        raise ConfigurationError("policy-empty-directory", path=str(directory))
+    return chosen
 
 
 def load_policy(sources: Mapping[str, str]) -> Policy:

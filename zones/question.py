@@ -169,6 +169,8 @@ def _terms(policy: Policy, text: str) -> tuple[ServiceTerm, ...]:
     try:
         return (parse_service(text),)
     except ValueError:
+        if "/" in text:
+            raise ConfigurationError("bad-service", value=text) from None
         code, params = unknown_name(text, policy.services)
         raise ConfigurationError(code, **params) from None
 

@@ -19,6 +19,12 @@ declare(
             hint_en="name a policy file, or a directory that holds one",
             hint_ja="ポリシーファイル、またはそれを含むディレクトリを指定してください",
         ),
+        "policy-file-suffix": Message(
+            en="{path} would not be read: only files named *.yaml are",
+            ja="{path} は読み込まれません。読み込むのは *.yaml という名前のファイルだけです",
+            hint_en="rename it to {name}, or move it out of the policy's directory",
+            hint_ja="{name} に名前を変えるか、ポリシーのディレクトリの外へ移してください",
+        ),
         "file-unreadable": Message(
             en="cannot read {path}: {detail}",
             ja="{path} を読めません: {detail}",
@@ -38,8 +44,8 @@ declare(
         "yaml-syntax": Message(
             en="not valid YAML: {detail}",
             ja="YAML として読めません: {detail}",
-            hint_en="look at this line and the one before: indentation, a missing colon or an open quote",
-            hint_ja="この行とその前の行を確認してください(字下げ、コロンの抜け、閉じていない引用符)",
+            hint_en="look at this line and the one before: indentation (spaces, never tabs), a missing colon or an open quote",
+            hint_ja="この行とその前の行を確認してください(字下げは半角スペースのみ、コロンの抜け、閉じていない引用符)",
         ),
         "yaml-too-large": Message(
             en="the file has {seen} characters, limit {limit}",
@@ -462,10 +468,10 @@ declare(
             en="{address} belongs to no zone", ja="{address} はどの領域にも属さない"
         ),
         "explain-guard": Message(en="guard {id}", ja="ガード {id}"),
-        "explain-guard-forbids": Message(en="forbids {actions}", ja="{actions} を禁じる"),
-        "explain-everything": Message(en="everything, replies too", ja="応答を含むすべて"),
-        "explain-guard-decides": Message(en="decides", ja="これが決めた"),
-        "explain-guard-silent": Message(en="says nothing here", ja="ここでは働かない"),
+        "explain-guard-forbids": Message(en="forbids {actions}", ja="{actions}を禁じる"),
+        "explain-everything": Message(en="everything, replies too", ja="応答も含めすべて"),
+        "explain-guard-decides": Message(en="decides", ja="これにより判定"),
+        "explain-guard-silent": Message(en="says nothing here", ja="今回は該当しない"),
         "explain-flows": Message(en="flows", ja="フロー"),
         "explain-flows-between": Message(
             en="{count} lead from zone to zone here, {matching} match and are open",
@@ -584,7 +590,7 @@ declare(
         "matrix-legend-nothing": Message(en="nothing allows it: refused", ja="許可なし(拒否)"),
         "matrix-legend-within": Message(
             en="A zone with itself: only what passes the gateway; neighbours on one segment reach each other without it.",
-            ja="同じ領域どうし: 関門を通るものだけ。同じセグメントの隣どうしは関門を通らずに届く。",
+            ja="同じ領域どうし: ゲートウェイを通るものだけ。同じセグメントの機器どうしはゲートウェイを通らずに届く。",
         ),
         "option-strict": Message(
             en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"

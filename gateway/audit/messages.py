@@ -22,6 +22,12 @@ declare(
             hint_en="give the directory named in gateway.yaml",
             hint_ja="gateway.yaml に書いたディレクトリを指定してください",
         ),
+        "audit-unknown-kind": Message(
+            en="'{kind}' is no kind of event",
+            ja="'{kind}' という種類のイベントはありません",
+            hint_en="the kinds are: {known}",
+            hint_ja="種類は次のとおりです: {known}",
+        ),
         "audit-bad-anchor": Message(
             en="'{anchor}' is not an anchor",
             ja="'{anchor}' は控え(アンカー)の形式ではありません",

@@ -89,8 +89,12 @@ def search(
     **exact: str | None,
 ) -> int:
     """Show the events that match every option given."""
+    from gateway.audit.event import KINDS
     from gateway.audit.reading import Query, events, parse_query_network
 
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ConfigurationError("audit-unknown-kind", kind=kind, known=", ".join(KINDS))
     query = Query(kinds=frozenset(kinds), src=parse_query_network(src), dst=parse_query_network(dst), **exact)
     found = 0
     for place in events(directory):

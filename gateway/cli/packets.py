@@ -84,6 +84,8 @@ def _connection(policy: Policy, state: str | None, flow: str | None) -> Connecti
 
 def _packets(policy: Policy, arguments: tuple[str, ...]) -> Iterator[PacketKey]:
     for argument in arguments:
+        if not argument.strip():
+            raise ConfigurationError("query-nothing-asked")
         for line in sys.stdin if argument == STDIN else (argument,):
             if line.strip() and not line.lstrip().startswith("#"):
                 yield from packets_asked(policy, line.strip())

@@ -341,3 +341,10 @@ def test_the_matrix_as_json_has_a_line_a_cell(run: Callable[..., Ended]) -> None
     cell = next(r for r in records if (r["from"], r["to"]) == ("internet", "lgwan"))
     assert cell["ways"] == {"sanitize:mail": 1, "file-transfer": 1, "deny": 2}
     assert cell["barred"] == {"G2": ["allow"]}
+
+
+def test_an_empty_question_is_not_passed_over(run: Callable[..., Ended]) -> None:
+    """A script whose variable was empty must not read the silence as an answer."""
+    ended = run("query", CITY, "", "--expect", "deny")
+    assert ended.code == 2
+    assert "no packet to ask about" in ended.err

@@ -50,6 +50,28 @@ def test_nothing_to_read_is_said_by_name(tmp_path: Path) -> None:
     assert caught.value.code == "policy-empty-directory"
 
 
+@pytest.mark.parametrize("name", ["30-guards.yml", "30-guards.YAML"])
+def test_a_file_that_would_be_passed_over_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "city.yaml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / name).write_text("guards: []\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read_policy(tmp_path)
+    assert caught.value.code == "policy-file-suffix"
+    assert caught.value.params["name"] == "30-guards.yaml"
+
+
+def test_a_directory_that_cannot_be_listed_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)  # root may list everything
+    with pytest.raises(ConfigurationError) as caught:
+        read_policy(tmp_path)
+    assert caught.value.code == "file-unreadable"
+
+
 def test_a_file_too_large_is_not_parsed() -> None:
     document = read_document("big.yaml", "#" * (MAX_BYTES + 1))
 

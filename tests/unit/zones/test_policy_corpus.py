@@ -25,6 +25,7 @@ ELSEWHERE = {
     "file-too-large",
     "file-unreadable",
     "policy-empty-directory",
+    "policy-file-suffix",
     "yaml-too-large",
     "packet-by-name",
     "packet-families",

@@ -79,6 +79,7 @@ def test_a_question_about_spoofing_is_a_question(city: Policy) -> None:
         ("outside > in-mx smtp", "packet-many-addresses", {"name": "outside"}),
         ("lg-pc1 > m365 https", "packet-by-name", {"name": "m365"}),
         ("renkei > shinsei-asp any", "packet-service", {"value": "any"}),
+        ("renkei > shinsei-asp tcp/80000", "bad-service", {"value": "tcp/80000"}),
         ("renkei > shinsei-asp tcp", "packet-service", {"value": "tcp"}),
         ("outside:2001:db8::1 > lg-mail smtp", "packet-families", {}),
     ],

@@ -154,6 +154,9 @@ def test_json_gives_the_very_lines_of_the_file(directory):
 
 def test_what_the_operator_got_wrong_is_said_with_2(directory, tmp_path):
     assert masugata("search", directory, "--src", "10.10.3.400")[0] == 2
+    code, _, err = masugata("search", directory, "--kind", "mail-acepted")
+    assert code == 2
+    assert "mail-accepted" in err
     for verb in ("verify", "tail", "search"):
         code, _, err = masugata(verb, tmp_path / "none")
         assert code == 2
