@@ -270,7 +270,8 @@ class _Writer:
     def _known(self, *, errors: str = "related") -> list[str]:
         """Return the rules for packets of known connections: they pass while their flow is open."""
         return [
-            f"ct state invalid goto r_{Reason.INVALID_STATE}",
+            # What tracking leaves alone has no mark that could be live: router and listener messages.
+            f"ct state {{ invalid, untracked }} goto r_{Reason.INVALID_STATE}",
             "ct state established goto known",
             f"ct state related goto {errors}",
         ]

@@ -13,7 +13,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,8 +79,8 @@ async def udp_echo(options: argparse.Namespace) -> Callable[[], None]:
         transport: asyncio.DatagramTransport
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101  made by create_datagram_endpoint
-            self.transport = transport
+            # Python's own datagram transport is a subclass of DatagramTransport only from 3.12 on.
+            self.transport = cast("asyncio.DatagramTransport", transport)
 
         def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
             self.transport.sendto(data, addr)
