@@ -1,0 +1,321 @@
+"""Invariants over all packets: proved, violated (with packets that show it), or undecided.
+
+`never` asks whether data gets from one place to another by `allow` and the actions in `over`;
+`require_action` whether it gets there by any other action than those. Data goes both ways over a connection,
+whoever opened it. `except` names flows that are taken as absent. A proof speaks of one moment, and lists what
+it takes for granted; every counterexample has been decided by `decide` before it is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from zones.model import GATEWAY, Action
+from zones.proof.packets import EVERY_SERVICE, address_number, address_of, address_ranges
+from zones.proof.reach import Reach
+from zones.proof.regions import Regions
+from zones.proof.space import Budget, Undecided, common, find_point, meet, normal
+from zones.proof.ways import Carried, Seen, Ways, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from zones.model import Invariant, Policy
+    from zones.proof.reach import Closure, Hop, Machine, Places
+    from zones.proof.space import Ranges
+    from zones.proof.ways import Crossing
+
+
+_Way: TypeAlias = "Crossing | tuple[Hop, ...]"
+"""One crossing, or a chain of hops."""
+
+
+class State(StrEnum):
+    """What is known of an invariant."""
+
+    PROVED = "proved"
+    VIOLATED = "violated"
+    UNDECIDED = "undecided"
+
+
+class Assumption(NamedTuple):
+    """Something a proof takes for granted: a message code (`assume-…`) and its parameters."""
+
+    code: str
+    params: dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One hop of a counterexample; `seen` is None where both ends are on one segment."""
+
+    carried: Carried
+    source: str
+    source_address: tuple[int, int]
+    destination: str
+    destination_address: tuple[int, int]
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counterexample:
+    """How data gets to `target` all the same: one step, or a chain."""
+
+    target: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The answer for one invariant. `unclear` is a message code that says why it is undecided."""
+
+    invariant: Invariant
+    state: State
+    transitive: bool
+    counterexamples: tuple[Counterexample, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    unclear: str | None = None
+
+
+def verify(
+    policy: Policy,
+    *,
+    now: float,
+    invariants: Iterable[Invariant] | None = None,
+    distrust_relays: bool = False,
+    transitive: bool = False,
+    budget: Budget | None = None,
+) -> Iterator[Result]:
+    """Yield the answer for each invariant of a policy (or for those given) at `now`.
+
+    `transitive` follows relays for all of them; `distrust_relays` ignores the claims of hosts that they
+    pass nothing on. What `budget` does not suffice for is undecided; without one, each invariant may take
+    `space.DEFAULT_STEPS`.
+
+    Raises:
+        Disagreement: a counterexample that `decide` decides otherwise (a bug).
+    """
+    regions = Regions(policy, now=now)
+    awake = cache(lambda: Regions(policy, now=now, awake=True))
+    for invariant in policy.invariants if invariants is None else invariants:
+        question = _Question(
+            regions,
+            invariant,
+            transitive=transitive or invariant.transitive,
+            trust=not distrust_relays,
+            budget=budget or Budget(),
+        )
+        yield question.answer(awake)
+
+
+def places(regions: Regions, name: str) -> Places | None:
+    """Return the addresses behind a name of the policy, by zone; None for what is known by domain only."""
+    policy = regions.policy
+    if name in policy.zones or name == GATEWAY:
+        return {name: regions.members(name)}
+    if name in policy.hosts:
+        host = policy.hosts[name]
+        return {host.zone: address_ranges(host.addresses)}
+    if name in policy.groups:
+        group = policy.groups[name]
+        return {group.zone: common(address_ranges(group.networks), regions.members(group.zone))}
+    return None
+
+
+def counted(invariant: Invariant) -> frozenset[Action]:
+    """Return the actions by which data must not get there."""
+    if invariant.never:
+        return frozenset({Action.ALLOW, *invariant.over})
+    return frozenset(Action) - {Action.DENY, *invariant.require_action}
+
+
+class _Question:
+    def __init__(
+        self, regions: Regions, invariant: Invariant, *, transitive: bool, trust: bool, budget: Budget
+    ) -> None:
+        self.regions, self.invariant, self.trust = regions, invariant, trust
+        self.transitive, self.budget = transitive, budget
+        self.exceptions = frozenset(invariant.exceptions)
+        self.unmodelled = False
+        self.sources = self._together(invariant.sources)
+        self.targets = {name: self._together([name]) for name in invariant.destinations}
+
+    def _together(self, names: Iterable[str]) -> Places:
+        found: dict[str, Ranges] = {}
+        for name in names:
+            known = places(self.regions, name)
+            if known is None:
+                self.unmodelled = True
+            for zone, ranges in (known or {}).items():
+                found[zone] = normal((*found.get(zone, ()), *ranges))
+        return found
+
+    def answer(self, awake: Callable[[], Regions]) -> Result:
+        """Return the answer; `awake` gives the same policy with all flows open that may open later."""
+        result = self._result(State.UNDECIDED, unclear="undecided-budget")
+        try:
+            ways, assumptions = self._found(self.regions)
+            if ways:
+                shown_ways = tuple(
+                    Counterexample(target=name, steps=tuple(self._steps(way))) for name, way in ways
+                )
+                return self._result(State.VIOLATED, counterexamples=shown_ways)
+            if self.unmodelled:
+                return self._result(State.UNDECIDED, unclear="undecided-name")
+            later, assumptions = self._found(awake())
+        except Undecided:
+            return result
+        return self._result(State.PROVED, assumptions=(*assumptions, *self._asleep(later)))
+
+    def _result(
+        self,
+        state: State,
+        *,
+        counterexamples: tuple[Counterexample, ...] = (),
+        assumptions: tuple[Assumption, ...] = (),
+        unclear: str | None = None,
+    ) -> Result:
+        return Result(
+            invariant=self.invariant,
+            state=state,
+            transitive=self.transitive,
+            counterexamples=counterexamples,
+            assumptions=assumptions,
+            unclear=unclear,
+        )
+
+    def _found(self, regions: Regions) -> tuple[list[tuple[str, _Way]], list[Assumption]]:
+        """Return a way to each target that can be reached, and what the rest of the answer relies on."""
+        ways = Ways(regions, counted(self.invariant), self.exceptions, self.budget)
+        if self.transitive:
+            closure = Reach(regions, ways, self.sources, self.targets, trust=self.trust).closure()
+            chains = closure.chains
+            return [(name, chains[name]) for name in self.targets if name in chains], list(
+                _relied_on(closure)
+            )
+        found = []
+        for name, target in self.targets.items():
+            crossing = next(self._crossings(ways, target), None)
+            if crossing is not None:
+                found.append((name, crossing))
+        shared = sorted({zone for target in self.targets.values() for zone in target if zone in self.sources})
+        return list(found), [
+            Assumption("assume-segment", {"zone": zone}) for zone in shared if zone != GATEWAY
+        ]
+
+    def _crossings(self, ways: Ways, target: Places) -> Iterator[Crossing]:
+        for source, mine in self.sources.items():
+            for destination, theirs in target.items():
+                if (source, destination) != (GATEWAY, GATEWAY):
+                    yield from ways.data(source, destination, (mine, theirs))
+
+    def _asleep(self, later: list[tuple[str, _Way]]) -> Iterator[Assumption]:
+        """Yield the flows that are closed now, and would break the invariant when they open."""
+        crossings = [crossing for _, way in later for crossing in _crossings_of(way)]
+        ids = {crossing.region.decided_by for crossing in crossings} - {None}
+        asleep = sorted(flow for flow in ids if flow is not None and self.regions.asleep(flow))
+        if asleep:
+            yield Assumption("assume-asleep", {"ids": ", ".join(asleep)})
+
+    # --- chains as steps -----------------------------------------------------------------------------
+
+    def _steps(self, way: _Way) -> Iterator[Step]:
+        """Yield the hops with addresses that fit: where the next hop leaves from another one, by segment."""
+        if not isinstance(way, tuple):
+            yield self._step(way)
+            return
+        at: int | None = None
+        for hop in way:
+            if hop.crossing is None:
+                if hop is way[-1]:
+                    yield self._segment(hop.source, at, hop.destination, hop.destination.addresses[0][0])
+                continue  # the next hop starts somewhere on this segment, and says where
+            step = self._step(self._narrowed(hop, at, first=hop is way[0]))
+            start = address_number(*step.source_address)
+            if at is None and hop is not way[0]:
+                yield self._segment(way[0].source, None, hop.source, start)
+            elif at is not None and start != at and not _one_machine(hop.source, at):
+                yield self._segment(hop.source, at, hop.source, start)
+            yield step
+            at = address_number(*step.destination_address)
+
+    def _narrowed(self, hop: Hop, at: int | None, *, first: bool) -> Crossing:
+        """Return the crossing with its ends on the machines of the hop, at best from the address `at`."""
+        assert hop.crossing is not None  # noqa: S101  the caller has looked
+        mine, theirs = hop.source.addresses, hop.destination.addresses
+        if first:
+            mine = common(mine, self.sources.get(hop.source.zone, ()))
+        narrowed = _with_ends(hop.crossing, mine, theirs)
+        there = () if at is None else common(mine, ((at, at),))
+        box = _with_ends(hop.crossing, there, theirs).box if there else ()
+        point = find_point(box, hop.crossing.minus, budget=self.budget) if box else None
+        return replace(narrowed, box=box, point=point) if point is not None else narrowed
+
+    def _segment(self, source: Machine, at: int | None, destination: Machine, to: int) -> Step:
+        """Return the hop within a segment: from the address `at`, or from the start itself."""
+        if at is None:
+            start = common(self.sources.get(source.zone, ()), source.addresses)
+            at = (start or source.addresses)[0][0]
+        return Step(
+            carried=Carried.SEGMENT,
+            source=self._label(source.zone, at),
+            source_address=address_of(at),
+            destination=self._label(destination.zone, to),
+            destination_address=address_of(to),
+        )
+
+    # --- what to show --------------------------------------------------------------------------------
+
+    def _step(self, crossing: Crossing) -> Step:
+        seen = shown(self.regions.policy, crossing, self.exceptions, now=self.regions.now)
+        packet = seen.packet
+        ends = [(packet.version, packet.src), (packet.version, packet.dst)]
+        zones = list(crossing.zones)
+        if crossing.carried is Carried.REPLIED:
+            ends.reverse()
+            zones.reverse()
+        return Step(
+            carried=crossing.carried,
+            source=self._label(zones[0], address_number(*ends[0])),
+            source_address=ends[0],
+            destination=self._label(zones[1], address_number(*ends[1])),
+            destination_address=ends[1],
+            seen=seen,
+        )
+
+    def _label(self, zone: str, place: int) -> str:
+        """Return the name of the host with this address, or its zone."""
+        version, address = address_of(place)
+        names = (
+            host.name
+            for host in self.regions.policy.hosts.values()
+            if host.zone == zone and any(network.holds(version, address) for network in host.addresses)
+        )
+        return next(names, zone)
+
+
+def _crossings_of(way: _Way) -> list[Crossing]:
+    if not isinstance(way, tuple):
+        return [way]
+    return [hop.crossing for hop in way if hop.crossing is not None]
+
+
+def _relied_on(closure: Closure) -> Iterator[Assumption]:
+    for machine in closure.relied_on:
+        if machine.zone == GATEWAY:
+            yield Assumption("assume-gateway", {})
+        else:
+            yield Assumption("assume-relay", {"host": machine.name, "because": machine.because or "-"})
+
+
+def _with_ends(crossing: Crossing, mine: Ranges, theirs: Ranges) -> Crossing:
+    opens, answers = (mine, theirs) if crossing.carried is Carried.OPENED else (theirs, mine)
+    box = meet(crossing.box, (opens, answers, EVERY_SERVICE))
+    return replace(crossing, box=box if box is not None else ())
+
+
+def _one_machine(machine: Machine, place: int) -> bool:
+    return machine.name is not None and any(low <= place <= high for low, high in machine.addresses)
