@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.terminal import Terminal, shared_flags, words
-from zones.errors import ConfigurationError, ExitCode
+from zones.errors import BackendError, ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from gateway.demo.city import City
@@ -38,6 +38,7 @@ def command(terminal: Terminal, city: Path, once: bool, directory: Path) -> int:
     from topology.plan import read_plan
     from zones.load import read_policy
 
+    _demand_tools()
     lab_file = city / "lab" / "city.yaml"
     if not lab_file.exists():
         raise ConfigurationError("demo-no-city", path=str(city))
@@ -58,9 +59,22 @@ def command(terminal: Terminal, city: Path, once: bool, directory: Path) -> int:
     return ExitCode.OK if held else ExitCode.FINDING
 
 
+def _demand_tools() -> None:
+    """Say before anything is up what the gateway in it would say only to its log.
+
+    Raises:
+        BackendError: the kernel's rule sets cannot be loaded here.
+    """
+    from shutil import which
+
+    if which("nft") is None:
+        raise BackendError("tool-missing", tool="nft")
+
+
 def _demand_ours(directory: Path) -> None:
     """Refuse to clear a directory that an earlier demonstration did not make."""
-    known = {"state", "mail", "capture.pcapng"}
+    # gateway.log is the first thing made: a demonstration that failed at once must not bar the next one.
+    known = {"state", "mail", "capture.pcapng", "gateway.log"}
     if (
         directory.exists()
         and any(directory.iterdir())

@@ -69,6 +69,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and leave with the exit code of `zones.errors.ExitCode`."""
     set_language(choose_language(sys.argv, os.environ))
+    _find_system_tools()
     try:
         refuse_foreign_packages()
         code = cli.main(standalone_mode=False)
@@ -87,6 +88,13 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _find_system_tools() -> None:
+    """Find nft and ip as root would: Debian keeps them out of an ordinary user's PATH."""
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    missing = [place for place in ("/usr/sbin", "/sbin") if place not in path]
+    os.environ["PATH"] = os.pathsep.join([*path, *missing])
 
 
 def refuse_foreign_packages() -> None:
