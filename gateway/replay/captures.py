@@ -69,7 +69,9 @@ def _recognise(source: BinaryIO, name: str) -> tuple[ByteStream, bytes]:
         else:
             stream.take(4)
     except CaptureCut:
-        raise Unreadable("capture-not-recognised", file=name, magic="") from None
+        raise Unreadable("capture-empty", file=name) from None
+    if len(magic) < 4:
+        raise Unreadable("capture-empty", file=name)
     if magic != SECTION_MAGIC and magic not in VARIANTS:
         raise Unreadable("capture-not-recognised", file=name, magic=magic.hex(" "))
     return stream, magic

@@ -41,6 +41,12 @@ _ERRORS = {
         hint_en="give the path of a capture file, or - for standard input",
         hint_ja="キャプチャファイルのパス、または標準入力を表す - を指定してください",
     ),
+    "capture-empty": Message(
+        en="{file} holds no capture: it is empty, or ends before a capture begins",
+        ja="{file} にキャプチャがありません。空か、キャプチャが始まる前に終わっています",
+        hint_en="take the capture again; tcpdump writes its file when it is stopped with control-C, not with kill -9",
+        hint_ja="キャプチャを取り直してください。tcpdump は kill -9 ではなく control-C で止めるとファイルを書き終えます",
+    ),
     "capture-not-recognised": Message(
         en="{file} is not a capture we know (it begins with: {magic})",
         ja="{file} は読み取れるキャプチャではありません(先頭バイト: {magic})",

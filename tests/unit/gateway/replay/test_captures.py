@@ -247,12 +247,20 @@ def test_a_file_of_nothing_but_interfaces_does_not_fill_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xa1", b"hello world", b"\x1f\x8b\x08\x00", gzip.compress(b"hello"), b"PK\3\4"]
+    ("data", "code"),
+    [
+        (b"", "capture-empty"),
+        (b"\xa1", "capture-empty"),
+        (b"\x1f\x8b\x08\x00", "capture-empty"),
+        (b"hello world", "capture-not-recognised"),
+        (gzip.compress(b"hello"), "capture-not-recognised"),
+        (b"PK\3\4", "capture-not-recognised"),
+    ],
 )
-def test_what_is_no_capture_is_refused_at_once(data: bytes) -> None:
+def test_what_is_no_capture_is_refused_at_once(data: bytes, code: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_capture(io.BytesIO(data), "x")
-    assert caught.value.code == "capture-not-recognised"
+    assert caught.value.code == code
 
 
 def test_an_unknown_major_version_yields_nothing() -> None:
