@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.mail.settings import MailSettings
+from topology.private import private_base, private_directory
 from zones.errors import BackendError, ConfigurationError, PolicyError
 from zones.load import read_sources
 from zones.messages import Language
@@ -62,22 +63,38 @@ def read_settings(
     """Return the settings of a file (defaults without one); `policy` and `state` override what it says.
 
     Raises:
-        ConfigurationError: no such file; no policy named anywhere; a path no socket fits in.
+        ConfigurationError: no such file; no policy named anywhere; a `run:` that no socket fits in.
         PolicyError: the file has problems; all of them.
+        BackendError: the directory that stands in for a `run` below a long `state` is not ours.
     """
     settings = GatewaySettings() if path is None else _read(path)
     base = path.parent if path is not None else Path()
-    resolved = {
-        "policy": policy or (base / settings.policy if settings.policy else None),
-        "state": (state or base / settings.state).absolute(),
-        "run": None if settings.run is None else (base / settings.run).absolute(),
-    }
-    settings = settings.model_copy(update=resolved)
-    if settings.policy is None:
+    if policy is None and settings.policy is None:
         raise ConfigurationError("policy-not-named")
-    if len(bytes(settings.run_directory)) > _MAX_RUN_BYTES:
-        raise ConfigurationError("run-path-too-long", path=str(settings.run_directory), limit=_MAX_RUN_BYTES)
-    return settings
+    mail = {"state": (base / settings.mail.state).absolute()} if _says(settings.mail, "state") else {}
+    settings = settings.model_copy(
+        update={
+            "policy": policy or base / (settings.policy or ""),
+            "state": (state or base / settings.state).absolute(),
+            "run": None if settings.run is None else (base / settings.run).absolute(),
+            "mail": settings.mail.model_copy(update=mail),
+        }
+    )
+    if len(bytes(settings.run_directory)) <= _MAX_RUN_BYTES:
+        return settings
+    if settings.run is not None:
+        raise ConfigurationError("run-path-too-long", path=str(settings.run), limit=_MAX_RUN_BYTES)
+    return settings.model_copy(update={"run": _short_run(settings.state)})
+
+
+def _says(section: BaseModel, field: str) -> bool:
+    return field in section.model_fields_set
+
+
+def _short_run(state: Path) -> Path:
+    """Return the directory for sockets that stands in for a `run` below `state`, the same every time."""
+    name = hashlib.sha256(bytes(state)).hexdigest()[:16]
+    return private_directory(private_base() / f"run-{name}")
 
 
 def freeze(settings: GatewaySettings, sources: Mapping[str, str], revision: str) -> Path:
@@ -142,4 +159,7 @@ def _read(path: Path) -> GatewaySettings:
         raise PolicyError(problems or [document.problem("not-a-mapping", (), key=path.name)])
     if settings.version != 1:
         raise PolicyError([document.problem("schema-version", ("schema",), seen=settings.version, known=1)])
+    if settings.mail.listen.port == 0:
+        # The ruleset turns mail to this port: it has to be known before the proxy is there.
+        raise PolicyError([document.problem("mail-port-unknown", ("mail", "listen", "port"))])
     return settings

@@ -1,9 +1,6 @@
 """What is remembered about a running lab, and where: one private directory a lab, one lock a name.
 
-    $XDG_RUNTIME_DIR/masugata/labs/NAME/{state.json,plan.yaml,holder.log}   or /tmp/masugata-UID/labs/NAME/
-
-/tmp is everybody's: each directory must be ours, no symbolic link, and closed to others, or nothing is read
-from it or written to it.
+$XDG_RUNTIME_DIR/masugata/labs/NAME/{state.json,plan.yaml,holder.log}   or /tmp/masugata-UID/labs/NAME/
 """
 
 from __future__ import annotations
@@ -12,18 +9,18 @@ import fcntl
 import json
 import os
 import shutil
-import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topology import kernel
+from topology.private import private_base, private_directory
 from zones.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 STATE = "state.json"
 LOG = "holder.log"
@@ -69,33 +66,12 @@ def labs_directory() -> Path:
     Raises:
         BackendError: a directory of that name is another's, or open to others.
     """
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and _is_private(Path(runtime)):
-        base = Path(runtime) / "masugata"
-    else:
-        base = Path(f"/tmp/masugata-{os.getuid()}")  # noqa: S108  (checked: ours, private, no link)
-    return _private(_private(base) / "labs")
+    return private_directory(private_base() / "labs")
 
 
 def lab_directory(name: str) -> Path:
     """Return the private directory of one lab, made if need be."""
-    return _private(labs_directory() / name)
-
-
-def _private(path: Path) -> Path:
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    if not _is_private(path):
-        raise BackendError("lab-state-unsafe", path=str(path))
-    return path
-
-
-def _is_private(path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return private_directory(labs_directory() / name)
 
 
 @contextmanager

@@ -18,6 +18,12 @@ declare(
             hint_en="set `run:` in gateway.yaml to a short path such as /run/masugata",
             hint_ja="gateway.yaml の `run:` に /run/masugata のような短いパスを指定してください",
         ),
+        "mail-port-unknown": Message(
+            en="the port that mail is turned to must be named; 0 means any",
+            ja="メールを振り向ける先のポートを指定してください(0 は任意の意味になります)",
+            hint_en="leave it out for 10025",
+            hint_ja="省略すると 10025 になります",
+        ),
         "privilege-missing": Message(
             en="{capability} is missing: this process may not change the kernel's tables",
             ja="{capability} がありません。このプロセスはカーネルのテーブルを変更できません",
