@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from zones.model import Policy
 
-# Where something stands in a file, and what is derived from the rest, is not part of its meaning.
-_LEFT_OUT = frozenset({"line", "column", "file", "revision", "number"})
+# Where something stands in a file, what is derived from the rest, and which remarks of lint somebody has
+# accepted are not part of its meaning.
+_LEFT_OUT = frozenset({"line", "column", "file", "revision", "number", "suppressions"})
 _NUMBER_TOP = 0x7FFFFFFF
 
 

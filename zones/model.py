@@ -250,6 +250,25 @@ class PolicyTest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suppression:
+    """A finding of lint that somebody has looked at and accepts, until the end of a day or for good.
+
+    It says nothing about packets, so it is no part of the policy's meaning. `section` and `name` are the
+    entry meant; `meta` with no name is the policy as a whole.
+    """
+
+    code: str
+    section: str
+    name: str
+    because: str
+    until: date | None = None
+    until_at: float | None = None
+    line: int = 0
+    column: int = 0
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """A whole valid policy; `revision` is the SHA-256 of its canonical form."""
 
@@ -268,6 +287,7 @@ class Policy:
     management: Management | None = None
     audit_until: date | None = None
     audit_until_at: float | None = None
+    suppressions: tuple[Suppression, ...] = ()
     revision: str = ""
 
     def zone_of(self, version: int, address: int) -> str | None:

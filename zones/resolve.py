@@ -34,6 +34,7 @@ from zones.model import (
 )
 from zones.packet import parse_packet
 from zones.services import ANY, parse_service
+from zones.suppressions import suppressions_of
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class _Resolver:
             management=management,
             audit_until=until,
             audit_until_at=end_of_day(until, meta.timezone) if until else None,
+            suppressions=tuple(suppressions_of(merged, meta.timezone)),
         )
         check_zones(policy, merged)
         return replace(policy, revision=revision_of(policy))

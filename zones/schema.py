@@ -6,6 +6,7 @@ Every value arrives as text (see `zones.source`); the field here gives it its ty
 
 from __future__ import annotations
 
+import difflib
 import re
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from zones.address import Network, parse_address, parse_network
 from zones.address import host_network as one_address
+from zones.lint.codes import CODES
 from zones.model import Action, Mode, ServiceTerm, ZoneClass
 from zones.services import parse_service
 
@@ -96,6 +98,14 @@ def parse_days(text: str) -> frozenset[int]:
     return frozenset(days)
 
 
+def _lint_code(value: Any) -> Any:
+    if not isinstance(value, str) or value not in CODES:
+        near = difflib.get_close_matches(str(value), CODES, n=1)
+        context = {"value": str(value), "suggestion": near[0] if near else ", ".join(CODES)}
+        raise PydanticCustomError("unknown-lint-code", "{value}", context)
+    return value
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -115,6 +125,8 @@ TimeZoneText = Annotated[ZoneInfo, _parsed(ZoneInfo, "bad-timezone")]
 ActionText = Annotated[Action, _parsed(Action, "bad-action")]
 ModeText = Annotated[Mode, _parsed(Mode, "bad-mode")]
 ClassText = Annotated[ZoneClass, _parsed(ZoneClass, "bad-class")]
+LintCode = Annotated[str, BeforeValidator(_lint_code)]
+Because = Annotated[str, _checked(re.compile(r"[\s\S]*\S[\s\S]*"), "empty-reason")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
 Texts = Annotated[list[str], BeforeValidator(_listed)]
@@ -128,6 +140,24 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+class IgnoreEntry(_Entry):
+    code: LintCode
+    because: Because
+    until: DateText | None = None
+
+
+class LintEntry(_Entry):
+    ignore: list[IgnoreEntry] = []
+
+
+class MetaIgnoreEntry(IgnoreEntry):
+    on: Texts = []
+
+
+class MetaLintEntry(_Entry):
+    ignore: list[MetaIgnoreEntry] = []
+
+
 class EnforcementEntry(_Entry):
     audit_until: DateText | None = None
 
@@ -138,6 +168,7 @@ class MetaEntry(_Entry):
     timezone: TimeZoneText = Field(default_factory=lambda: ZoneInfo("Asia/Tokyo"))
     description: str | None = None
     enforcement: EnforcementEntry = EnforcementEntry()
+    lint: MetaLintEntry | None = None
 
 
 class ZoneEntry(_Entry):
@@ -146,6 +177,7 @@ class ZoneEntry(_Entry):
     zone_class: ClassText = Field(default=ZoneClass.OTHER, alias="class")
     gateway: Annotated[list[AddressText], BeforeValidator(_listed)] = []
     description: str | None = None
+    lint: LintEntry | None = None
 
 
 class ManagementEntry(_Entry):
@@ -164,6 +196,7 @@ class HostEntry(_Entry):
     mac: MacText | None = None
     relay: RelayEntry | None = None
     description: str | None = None
+    lint: LintEntry | None = None
 
 
 class GroupEntry(_Entry):
@@ -171,6 +204,7 @@ class GroupEntry(_Entry):
     networks: Networks = []
     hosts: Texts = []
     description: str | None = None
+    lint: LintEntry | None = None
 
 
 class NameEntry(_Entry):
@@ -178,6 +212,7 @@ class NameEntry(_Entry):
     zone: str | None = None
     tenant: str | None = None
     description: str | None = None
+    lint: LintEntry | None = None
 
 
 class ApprovalEntry(_Entry):
@@ -207,6 +242,7 @@ class GuardEntry(_Entry):
     actions: Actions = []
     because: str | None = None
     basis: Texts = []
+    lint: LintEntry | None = None
 
 
 class FlowEntry(_Entry):
@@ -223,6 +259,7 @@ class FlowEntry(_Entry):
     justification: str | None = None
     basis: Texts = []
     options: WithEntry | None = Field(default=None, alias="with")
+    lint: LintEntry | None = None
 
 
 class NeverEntry(_Entry):

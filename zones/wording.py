@@ -159,6 +159,18 @@ declare(
         "bad-flag": Message(
             en="'{value}' is neither true nor false", ja="'{value}' は true でも false でもありません"
         ),
+        "unknown-lint-code": Message(
+            en="lint has no code '{value}'",
+            ja="lint に '{value}' という指摘コードはありません",
+            hint_en="known codes: {suggestion}",
+            hint_ja="使えるコード: {suggestion}",
+        ),
+        "empty-reason": Message(
+            en="a reason is missing here",
+            ja="理由が書かれていません",
+            hint_en="say who looked at it and why it is acceptable: whoever reads it next year must be able to tell",
+            hint_ja="だれが確認し、なぜ許容できるのかを書いてください。来年読む人にも分かるように",
+        ),
         "bad-service": Message(
             en="'{value}' is not a service",
             ja="'{value}' はサービスではありません",
