@@ -31,8 +31,17 @@ class AuditClient:
     (`max_pending`) outlive a recorder that restarts; what does not fit becomes one `gap` event.
     """
 
-    def __init__(self, path: Path, *, actor: str, revision: str = "", max_pending: int = MAX_PENDING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        actor: str,
+        revision: str = "",
+        max_pending: int = MAX_PENDING,
+        durable_seconds: float = DURABLE_SECONDS,
+    ) -> None:
         self.path, self.actor = path, actor
+        self._durable_seconds = durable_seconds
         self.revision = revision
         """The policy revision that events carry from now on; set it after every apply."""
         self._outbox = Outbox(actor=actor, max_pending=max_pending)
@@ -63,10 +72,8 @@ class AuditClient:
         """
         self._add(kind, fields, durable=False)
 
-    async def emit_durable(
-        self, kind: str, /, *, give_up_seconds: float = DURABLE_SECONDS, **fields: object
-    ) -> None:
-        """Return when the event is on the recorder's disk.
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        """Return when the event is on the recorder's disk; wait `durable_seconds` at most.
 
         After an error the event may have been written all the same, never the reverse.
 
@@ -79,9 +86,9 @@ class AuditClient:
             raise BackendError("audit-unavailable", path=str(self.path), detail="queue full")
         done = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(done, give_up_seconds)
+            await asyncio.wait_for(done, self._durable_seconds)
         except TimeoutError:
-            detail = f"no answer in {give_up_seconds:g} s"
+            detail = f"no answer in {self._durable_seconds:g} s"
             raise BackendError("audit-unavailable", path=str(self.path), detail=detail) from None
         finally:
             self._waiting.pop(number, None)

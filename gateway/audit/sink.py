@@ -26,6 +26,15 @@ class AuditSink(Protocol):
         """
         ...  # pragma: no cover
 
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        """Return when the event is on the disk.
+
+        Raises:
+            ValueError: as `emit`.
+            BackendError: it could not be recorded; what it speaks of must not happen.
+        """
+        ...  # pragma: no cover
+
 
 class MemorySink:
     """Keeps checked events in a list: for programs that have no recorder, and for tests.
@@ -43,6 +52,10 @@ class MemorySink:
     def emit(self, kind: str, **fields: object) -> None:
         """Keep one event, refusing what the recorder would refuse."""
         self.drafts.append(draft_of(kind, fields, actor=self.actor, revision=""))
+
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        """Keep one event; there is nothing to wait for."""
+        self.emit(kind, **fields)
 
 
 def draft_of(kind: str, fields: dict[str, object], *, actor: str, revision: str) -> Draft:

@@ -1,7 +1,7 @@
 """From the wire into the spool: what is said to an envelope, and the order that makes 250 a promise.
 
-Content durable under its digest, then the journal's row committed, then the 250. If either fails the client
-hears 4xx and keeps its mail; content without a row is an orphan that is swept later.
+Content durable under its digest, the event on the audit's disk, the journal's row committed, then the 250.
+If one fails the client hears 4xx and keeps its mail; content without a row is an orphan that is swept later.
 """
 
 from __future__ import annotations
@@ -82,12 +82,13 @@ class Intake:
                 meta=passage.to_json(),
                 targets=tuple(Target(str(address)) for address in message.envelope.recipients),
             )
+            # Recorded before it is ours: with the audit's disk full nothing is taken unseen.
+            await self._audit.emit_durable("mail-accepted", **job_fields(job, passage), reply_code=250)
             await self._journal.add(job)
         except BackendError as error:
             return failure_reply(error)
         self._free_bytes -= blob.size
         self._queued += 1
-        self._audit.emit("mail-accepted", **job_fields(job, passage), reply_code=250)
         self._arrived()
         return replies.accepted(job.id)
 

@@ -41,6 +41,9 @@ class FileAudit:
         draft = make_draft(kind, fields, actor="mail", revision=revision)
         self._file.write(json.dumps({"kind": kind, **draft.fields}) + "\n")
 
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        self.emit(kind, **fields)
+
 
 class Rewriter:
     """Stands in for the sanitizer where durability is the subject: writes a new mail with the same id."""

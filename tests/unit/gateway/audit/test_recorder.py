@@ -103,9 +103,9 @@ async def test_overflow_becomes_one_gap_event(tmp_path):
 
 
 async def test_a_durable_event_without_a_recorder_is_an_error_in_time(tmp_path):
-    async with AuditClient(tmp_path / "s", actor="mail") as audit:
+    async with AuditClient(tmp_path / "s", actor="mail", durable_seconds=0.05) as audit:
         with pytest.raises(BackendError) as refused:
-            await audit.emit_durable("gap", where="x", give_up_seconds=0.05)
+            await audit.emit_durable("gap", where="x")
         assert refused.value.code == "audit-unavailable"
     assert await audit.close() == 0, "nobody waits for it: it is not sent later"
 
@@ -151,19 +151,19 @@ async def test_a_disk_error_reaches_every_sender_and_ends_the_role(tmp_path):
     log = open_for_append(tmp_path / "log", gateway="gw")
     role = Recorder(log)
     await role.start(tmp_path / "s")
-    async with AuditClient(tmp_path / "s", actor="mail") as audit:
+    async with AuditClient(tmp_path / "s", actor="mail", durable_seconds=1) as audit:
         await audit.emit_durable("gap", where="good")
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, log._descriptor)
         os.close(full)
         with pytest.raises(BackendError) as refused:
-            await audit.emit_durable("gap", where="bad", give_up_seconds=5)
+            await audit.emit_durable("gap", where="bad")
         assert refused.value.params["detail"] == "audit-log-broken"
         with pytest.raises(BackendError) as ended:
             await role.wait()
         assert ended.value.code == "audit-log-broken"
         with pytest.raises(BackendError):
-            await audit.emit_durable("gap", where="after", give_up_seconds=0.1)
+            await audit.emit_durable("gap", where="after")
     await role.close()
 
 

@@ -32,6 +32,9 @@ class Events(list[dict[str, Any]]):
         revision = str(fields.pop("revision", ""))
         self.append({"kind": kind, **make_draft(kind, fields, actor="mail", revision=revision).fields})
 
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        self.emit(kind, **fields)
+
 
 class Policy:
     def __init__(self, verdict: Verdict) -> None:
@@ -106,6 +109,18 @@ MAIL = (
     b"EHLO c.example", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA",
     b"Message-ID: <1@x.example>", b"", b"text", b".", b"QUIT",
 )  # fmt: skip
+
+
+async def test_a_mail_that_cannot_be_recorded_stays_with_its_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(self: Events, kind: str, /, **fields: object) -> None:
+        raise BackendError("audit-unavailable", path="recorder.sock", detail="disk full")
+
+    monkeypatch.setattr(Events, "emit_durable", full)
+    async with stand() as made:
+        heard = await made.talk(*MAIL)
+    assert heard[-2].startswith(b"451 4.3.0")
+    assert list(await made.journal.find()) == []
+    assert [event["kind"] for event in made.audit] == ["mail-refused"]
 
 
 async def test_an_admitted_mail_is_taken_with_everything_known_of_it() -> None:

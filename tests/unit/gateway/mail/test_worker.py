@@ -38,6 +38,9 @@ class Events(list[dict[str, Any]]):
         revision = str(fields.pop("revision", ""))
         self.append({"kind": kind, **make_draft(kind, fields, actor="mail", revision=revision).fields})
 
+    async def emit_durable(self, kind: str, /, **fields: object) -> None:
+        self.emit(kind, **fields)
+
 
 def artefact(body: bytes = WRITTEN, **changes: object) -> Artefact:
     provenance = Provenance(
