@@ -38,14 +38,15 @@ def grant(policy: Policy, request: object, now: float) -> tuple[int, int] | str:
 
     Pure: only open flows that end in a proxy of ours may be connected on.
     """
-    if not isinstance(request, dict) or request.get("family") not in _FAMILIES:
+    family = request.get("family") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(family, int) or family not in _FAMILIES:
         return "broker-bad-request"
     flow = policy.flow(str(request.get("flow")))
     if flow is None or flow.action not in _PROXIED or flow.mode is not Mode.ENFORCE:
         return "broker-unknown-flow"
     if closed_because(flow, now, policy.timezone) is not None:
         return "broker-closed-flow"
-    return _FAMILIES[request["family"]], flow.number
+    return _FAMILIES[family], flow.number
 
 
 class SocketBroker:
@@ -67,7 +68,9 @@ class SocketBroker:
         try:
             self._listener.bind(str(self._path))
         except OSError as error:
-            raise BackendError("socket-path", path=str(self._path), detail=error.strerror or "") from error
+            self._listener.close()
+            # A path that is too long has no errno.
+            raise BackendError("socket-path", path=str(self._path), detail=str(error)) from error
         finally:
             os.umask(mask)
         self._listener.listen(64)
@@ -75,6 +78,8 @@ class SocketBroker:
 
     def close(self) -> None:
         """Stop answering."""
+        if self._listener.fileno() < 0:
+            return
         asyncio.get_running_loop().remove_reader(self._listener.fileno())
         self._listener.close()
         self._path.unlink(missing_ok=True)
@@ -103,7 +108,7 @@ class SocketBroker:
     def _answer(self, peer: socket.socket, untrusted: bytes) -> None:
         try:
             request = json.loads(untrusted)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         granted = grant(self._policy(), request, self._clock())
         if isinstance(granted, str):

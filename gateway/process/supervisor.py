@@ -97,11 +97,14 @@ class Supervisor:
     async def _await_ready(self, role: RoleProcess) -> None:
         assert role.process is not None  # noqa: S101  launched by the caller
         assert role.process.stdout is not None  # noqa: S101  piped by the caller
-        while line := await role.process.stdout.readline():
-            if line == READY_LINE:
-                return
-            role.last_words = line.decode("utf-8", "replace").strip()
-        await role.process.wait()
+        # A line longer than the reader's limit is no word of ours.
+        with contextlib.suppress(ValueError):
+            while line := await role.process.stdout.readline():
+                if line == READY_LINE:
+                    return
+                role.last_words = line.decode("utf-8", "replace").strip()
+            await role.process.wait()
+        await self._end(role)
         raise role_failure(role.name, role.last_words, role.process.returncode or 0)
 
     async def _watch(self, role: RoleProcess) -> None:
@@ -120,7 +123,8 @@ class Supervisor:
             self._on_change(role, "role-ended", restarts=role.restarts, **_how_it_ended(code))
             await asyncio.sleep(wait)
             role.restarts += 1
-            with contextlib.suppress(BackendError):
+            # Neither a role that will not start nor a host without processes to spare ends the watch.
+            with contextlib.suppress(BackendError, OSError):
                 await self._launch(role)
 
     async def _end(self, role: RoleProcess) -> None:
