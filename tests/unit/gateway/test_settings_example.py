@@ -14,4 +14,3 @@ def test_the_example_names_the_policy_beside_it() -> None:
     settings = read_settings(EXAMPLES / "sample-city" / "gateway" / "gateway.yaml")
     assert settings.policy is not None
     assert read_policy(settings.policy).name == "sample-city"
-    assert settings.state.resolve() == EXAMPLES.parent / "var" / "gateway"
