@@ -1,0 +1,299 @@
+"""Proofs over random policies: regions, verify, shadow and diff against brute force over small header spaces.
+
+The spaces are small because the policies are: a handful of addresses, ports and types stand for every class
+of packets that such a policy can tell apart. `decide` is the meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import Any
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from zones import Outcome, PacketKey, Policy, decide, load_policy
+from zones.address import parse_address
+from zones.decide import destination_zone, source_zone
+from zones.model import GATEWAY, Action
+from zones.proof.packets import point_of
+from zones.proof.regions import Region, Regions
+from zones.proof.space import inside
+from zones.proof.verify import State, counted, verify
+from zones.verdict import Connection, Reason
+from zones.verdict import State as Tracked
+
+NOW = 1_791_162_000.0  # a Monday morning in the policy's time zone
+ZONES = {
+    "a": {"interfaces": ["a0"], "networks": ["10.1.0.0/30", "2001:db8:1::/126"], "gateway": ["10.1.0.3"]},
+    "b": {"interfaces": ["b0"], "networks": ["10.2.0.0/30", "2001:db8:2::/126"], "gateway": ["10.2.0.3"]},
+    "c": {"interfaces": ["c0"], "networks": ["10.3.0.0/30"]},
+}
+HOSTS = {
+    "a1": {"zone": "a", "ip": "10.1.0.1"},
+    "b1": {"zone": "b", "ip": ["10.2.0.1", "2001:db8:2::1"]},
+    "b2": {"zone": "b", "ip": "10.2.0.2"},
+    "c1": {"zone": "c", "ip": "10.3.0.1"},
+}
+GROUPS = {"a-low": {"zone": "a", "networks": ["10.1.0.0/31", "2001:db8:1::/127"]}}
+NAMES = {"saas": {"hosts": ["*.example.jp"], "zone": "b"}}
+SOURCES = [*ZONES, *HOSTS, *GROUPS, GATEWAY]
+ENDS = [*SOURCES, "saas"]
+SERVICES = ["any", "tcp", "tcp/443", "tcp/25", "tcp/20-30", "udp/53", "icmp/echo-request", "icmp", "proto/47"]
+FITTING = {"sanitize:mail": ["tcp/25"], "sanitize:web": ["tcp/443"], "render": ["tcp/443", "tcp/80-90"]}
+WHENS = [
+    {"days": "mon-fri", "from": "08:30", "to": "17:15"},
+    {"days": "sat"},
+    {"approval": {"people": 2, "max_minutes": 60}},
+]
+ADDRESSES = {
+    4: [*(f"10.{zone}.0.{last}" for zone in (1, 2, 3) for last in range(4))],
+    6: [*(f"2001:db8:{zone}::{last}" for zone in (1, 2) for last in range(4))],
+}
+PACKETS = [
+    (6, 443),
+    (6, 25),
+    (6, 22),
+    (6, 80),
+    (6, 7),
+    (17, 53),
+    (17, 9),
+    (1, 8),
+    (1, 5),
+    (1, 0),
+    (47, 0),
+    (99, 0),
+]
+
+
+@st.composite
+def flows(draw: st.DrawFn, flow_id: str) -> dict[str, Any]:
+    action = draw(st.sampled_from([*(str(action) for action in Action), "allow", "allow"]))
+    source = draw(st.lists(st.sampled_from(SOURCES), min_size=1, max_size=2, unique=True))
+    targets = st.lists(st.sampled_from(ENDS), min_size=1, max_size=2, unique=True)
+    flow: dict[str, Any] = {
+        "id": flow_id,
+        "from": source,
+        "to": draw(targets.filter(lambda names: {*names, *source} != {GATEWAY})),
+        "service": draw(st.lists(st.sampled_from(FITTING.get(action, SERVICES)), min_size=1, max_size=2)),
+        "action": action,
+        "mode": draw(st.sampled_from(["enforce"] * 5 + ["audit", "disabled"])),
+    }
+    if action != "deny":
+        if draw(st.integers(0, 4)) == 0:
+            flow["expires"] = draw(st.sampled_from(["2026-01-31", "2030-03-31"]))
+        if draw(st.integers(0, 4)) == 0:
+            flow["when"] = draw(st.sampled_from(WHENS))
+    return flow
+
+
+@st.composite
+def guards(draw: st.DrawFn, guard_id: str) -> dict[str, Any]:
+    guard: dict[str, Any] = {
+        "id": guard_id,
+        "from": draw(st.sampled_from([*ZONES])),
+        "to": draw(st.sampled_from([*ZONES])),
+    }
+    if draw(st.booleans()):
+        guard["actions"] = draw(
+            st.lists(
+                st.sampled_from([str(a) for a in Action if a is not Action.DENY]), min_size=1, max_size=2
+            )
+        )
+    return guard
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> dict[str, Any]:
+    never_relay = draw(st.sampled_from([(), ("b1",), ("b1", "b2"), ("a1", "c1")]))
+    meta: dict[str, Any] = {"name": "small", "timezone": "Asia/Tokyo"}
+    if draw(st.integers(0, 5)) == 0:
+        meta["enforcement"] = {"audit_until": "2027-01-01"}
+    return {
+        "schema": 1,
+        "meta": meta,
+        "zones": ZONES,
+        "hosts": {
+            name: host | ({"relay": {"never": True, "because": "x"}} if name in never_relay else {})
+            for name, host in HOSTS.items()
+        },
+        "groups": GROUPS,
+        "names": NAMES,
+        "flows": [draw(flows(f"F{number}")) for number in range(draw(st.integers(0, 5)))],
+        "guards": [draw(guards(f"G{number}")) for number in range(draw(st.integers(0, 2)))],
+    }
+
+
+def policy_of(entries: dict[str, Any]) -> Policy:
+    return load_policy({"policy.json": json.dumps(entries)})
+
+
+def packets(policy: Policy) -> list[tuple[PacketKey, str, str]]:
+    """Every packet of the small space that stands in its right place, with its zones."""
+    found = []
+    for addresses in ADDRESSES.values():
+        for src, dst in product(addresses, repeat=2):
+            version, source = parse_address(src)
+            _, destination = parse_address(dst)
+            for protocol, dport in PACKETS:
+                key = PacketKey(None, version, source, destination, protocol, 49152, dport)
+                zone = source_zone(policy, key)
+                other = destination_zone(policy, key, zone)
+                if zone is not None and other is not None and (zone, other) != (GATEWAY, GATEWAY):
+                    found.append((key._replace(ingress=zone), zone, other))
+    return found
+
+
+def region_of(regions: Regions, key: PacketKey, source: str, destination: str) -> Region | None:
+    """The region that answers for a packet; None for packets that no pair counts among its own."""
+    pair = regions.pair(source, destination)
+    point = point_of(key)
+    if not any(inside(family, point) for family in pair.families):
+        return None
+    return next((region for region in pair.regions if inside(region.box, point)), pair.rest)
+
+
+@given(texts())
+def test_regions_answer_as_decide_does(entries: dict[str, Any]) -> None:
+    policy = policy_of(entries)
+    regions = Regions(policy, now=NOW)
+    for key, source, destination in packets(policy):
+        region = region_of(regions, key, source, destination)
+        verdict = decide(policy, key, now=NOW)
+        if region is None:
+            assert verdict.outcome is Outcome.DENY
+            assert verdict.reason in (Reason.MISROUTED, Reason.INVALID_STATE, Reason.GUARD)
+        else:
+            assert region.answer == (verdict.outcome, verdict.reason, verdict.decided_by)
+
+
+# --- verify ------------------------------------------------------------------------------------------------
+
+BY_ANOTHER_WAY = (Reason.USE_RENDER, Reason.USE_PORTAL)
+
+
+def edges(policy: Policy, actions: frozenset[Action]) -> set[tuple[str, str, str, str]]:
+    """Every (zone, address, zone, address) between which data gets by those actions, both ways."""
+    found = set()
+    for key, source, destination in packets(policy):
+        verdict = decide(policy, key, now=NOW)
+        if not verdict.passes and verdict.reason not in BY_ANOTHER_WAY:
+            continue
+        flow = policy.flow(verdict.decided_by) if verdict.decided_by else None
+        action = flow.action if flow is not None else Action.ALLOW
+        if action not in actions:
+            continue
+        found.add((source, str(key.src), destination, str(key.dst)))
+        reply = key._replace(ingress=destination, src=key.dst, dst=key.src, dport=49152)
+        answer = decide(
+            policy, reply, now=NOW, connection=Connection(Tracked.ESTABLISHED, verdict.decided_by)
+        )
+        if answer.passes or answer.reason in BY_ANOTHER_WAY:
+            found.add((destination, str(key.dst), source, str(key.src)))
+    return found
+
+
+def members(policy: Policy, name: str) -> set[tuple[str, str]]:
+    found = set()
+    for version, addresses in ADDRESSES.items():
+        for text in addresses:
+            _, address = parse_address(text)
+            ours = (version, address) in policy.gateway_addresses
+            zone = GATEWAY if ours else policy.zone_of(version, address)
+            host = policy.hosts.get(name)
+            group = policy.groups.get(name)
+            networks = host.addresses if host else group.networks if group else ()
+            if zone == name or (not ours and any(n.holds(version, address) for n in networks)):
+                found.add((str(zone), str(address)))
+    return found
+
+
+def brute_force(policy: Policy, invariant: Any, *, transitive: bool, trust: bool) -> bool:
+    """Whether data gets from the sources to the destinations; hop by hop where asked."""
+    ways = edges(policy, counted(invariant))
+    start = set().union(*(members(policy, name) for name in invariant.sources))
+    targets = [members(policy, name) for name in invariant.destinations]
+    if not transitive:
+        return any((s, a) in start and (d, b) in target for target in targets for s, a, d, b in ways)
+    machines = {
+        member: names for name in [*ZONES, GATEWAY] for member in members(policy, name) for names in [name]
+    }
+    owner = {
+        (str(host.zone), str(network.first)): host
+        for host in policy.hosts.values()
+        for network in host.addresses
+    }
+
+    def together(member: tuple[str, str]) -> set[tuple[str, str]]:
+        host = owner.get(member)
+        if host is None:
+            return {member}
+        return {(host.zone, str(network.first)) for network in host.addresses}
+
+    def relays(member: tuple[str, str]) -> bool:
+        host = owner.get(member)
+        return member[0] != GATEWAY and not (trust and host is not None and host.relay is not None)
+
+    got: set[tuple[str, str]] = set()
+    front = set(start)
+    arrivals: set[tuple[str, str]] = set()
+    while front:
+        reached = {(d, b) for s, a, d, b in ways if (s, a) in front and s != d}
+        for zone, _ in front:
+            if zone != GATEWAY:
+                reached |= {member for member in machines if member[0] == zone}
+        reached = set().union(*(together(member) for member in reached)) if reached else set()
+        new = reached - got
+        got |= new
+        arrivals |= new - start
+        front = {member for member in new if relays(member)}
+    return any(target & arrivals for target in targets)
+
+
+@given(st.data())
+def test_an_invariant_is_proved_exactly_where_brute_force_finds_no_way(data: st.DataObject) -> None:
+    entries = data.draw(texts())
+    kind = data.draw(st.sampled_from(["never", "require"]))
+    ends = {
+        "from": data.draw(st.lists(st.sampled_from([*ZONES, "a1", "a-low", "b1"]), min_size=1, max_size=2)),
+        "to": data.draw(st.lists(st.sampled_from([*ZONES, "c1", "b1", GATEWAY]), min_size=1, max_size=2)),
+    }
+    transitive = data.draw(st.booleans())
+    trust = data.draw(st.booleans())
+    zone_of = {
+        **{zone: zone for zone in ZONES},
+        "a1": "a",
+        "a-low": "a",
+        "b1": "b",
+        "c1": "c",
+        GATEWAY: GATEWAY,
+    }
+    if {zone_of[name] for name in ends["from"]} & {zone_of[name] for name in ends["to"]}:
+        transitive = False  # on one segment everybody is reached in one hop: nothing to find out
+    invariant: dict[str, Any] = {"id": "I", "transitive": transitive}
+    if kind == "never":
+        invariant |= {"never": ends, "over": data.draw(st.sampled_from([[], ["sanitize:mail"], ["render"]]))}
+    else:
+        required = data.draw(st.sampled_from([["sanitize:mail"], ["render", "file-transfer"], ["allow"]]))
+        invariant |= {**ends, "require_action": required}
+    if entries["flows"] and data.draw(st.integers(0, 3)) == 0:
+        excepted = data.draw(
+            st.sampled_from([f["id"] for f in entries["flows"] if f["action"] == "allow"] or [None])
+        )
+        if excepted is not None:
+            invariant |= {"except": [excepted], "because": "x"}
+    policy = policy_of(entries | {"invariants": [invariant]})
+
+    (result,) = verify(policy, now=NOW, distrust_relays=not trust)
+
+    left = [flow for flow in entries["flows"] if flow["id"] not in policy.invariants[0].exceptions]
+    without = policy_of(entries | {"flows": left, "invariants": [invariant | {"except": []}]})
+    expected = brute_force(without, without.invariants[0], transitive=transitive, trust=trust)
+    event(f"{kind} {transitive=} {expected=}")
+    assert result.state is (State.VIOLATED if expected else State.PROVED)
+    for step in (step for example in result.counterexamples for step in example.steps):
+        if step.seen is not None:
+            again = decide(policy, step.seen.packet, now=NOW)
+            assert again == step.seen.verdict
+            assert again.passes or again.reason in BY_ANOTHER_WAY
