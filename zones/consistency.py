@@ -59,6 +59,7 @@ def check_zones(policy: Policy, merged: Merged) -> None:
     if _overlaps(policy, merged):
         return  # whose an address is has no answer yet
     _gateway_addresses(policy, merged)
+    _one_address_one_machine(policy, merged)
     _tests(policy, merged)
     members = [("hosts", "ip", host.name, host.zone, host.addresses) for host in policy.hosts.values()]
     members += [
@@ -143,6 +144,23 @@ def _interfaces(policy: Policy, merged: Merged) -> None:
                     document.problem("interface-twice", path, interface=interface, other=seen[interface])
                 )
             seen.setdefault(interface, zone.name)
+
+
+def _one_address_one_machine(policy: Policy, merged: Merged) -> None:
+    """Report an address that is ours and a host's, or that two hosts claim with different MACs."""
+    owners: dict[Network, tuple[str, str | None]] = {
+        address: (GATEWAY, None) for zone in policy.zones.values() for address in zone.gateway
+    }
+    for host in policy.hosts.values():
+        for address in host.addresses:
+            other, mac = owners.setdefault(address, (host.name, host.mac))
+            # One machine may go by two names; two MACs, or our own address, make it two machines.
+            if other != host.name and (other == GATEWAY or mac != host.mac):
+                document = merged.named["hosts"][host.name][0]
+                path = ("hosts", host.name, "ip")
+                merged.problems.append(
+                    document.problem("address-twice", path, name=host.name, address=address, other=other)
+                )
 
 
 def _gateway_addresses(policy: Policy, merged: Merged) -> None:

@@ -326,6 +326,12 @@ declare(
             en="the interface {interface} belongs to '{other}' already",
             ja="インタフェース {interface} はすでに '{other}' のものです",
         ),
+        "address-twice": Message(
+            en="{address} of '{name}' belongs to '{other}' already",
+            ja="'{name}' の {address} はすでに '{other}' のものです",
+            hint_en="one address is one machine: correct it, or give both names the same `mac:`",
+            hint_ja="一つのアドレスは一台の機器です。アドレスを直すか、両方に同じ `mac:` を書いてください",
+        ),
         "address-outside-zone": Message(
             en="{network} of '{name}' is not in zone '{zone}' but in '{owner}'",
             ja="'{name}' の {network} は領域 '{zone}' ではなく '{owner}' に属します",
