@@ -45,8 +45,10 @@ def close_gates() -> None:
     Raises:
         BackendError: the kernel refuses; then nothing else may be started.
     """
-    put_in_force(closed_ruleset())
-    set_forwarding(False)
+    try:
+        put_in_force(closed_ruleset())
+    finally:
+        set_forwarding(False)  # also where nft fails: one of the two is enough
 
 
 class Enforcer:

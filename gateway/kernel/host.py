@@ -36,6 +36,10 @@ DEMANDED: dict[str, str] = {
     "net.ipv4.conf.{scope}.arp_announce": "2",
     "net.ipv4.conf.{scope}.send_redirects": "0",  # would teach hosts a way around us
     "net.ipv4.conf.{scope}.accept_redirects": "0",
+    "net.ipv4.conf.{scope}.accept_source_route": "0",  # the sender would choose the way
+    "net.ipv4.conf.{scope}.proxy_arp": "0",  # would answer for the addresses of other segments
+    "net.ipv4.conf.{scope}.route_localnet": "0",  # would take 127.0.0.0/8 from the wire
+    "net.ipv6.conf.{scope}.accept_source_route": "0",
     "net.ipv6.conf.{scope}.accept_redirects": "0",
     "net.ipv6.conf.{scope}.accept_ra": "0",  # a segment would choose our default route
 }
