@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gateway.audit.messages
+import gateway.cli.wording
 import gateway.demo.messages
 import gateway.doctor.messages
 import gateway.journal.messages
@@ -55,6 +56,7 @@ declare(
         "option-lang": Message(en="language of messages", ja="メッセージの言語"),
         "option-quiet": Message(en="no progress or remarks on stderr", ja="進捗と注記を表示しない"),
         "option-no-color": Message(en="no colours", ja="色を使わない"),
+        "misused": Message(en="{detail}", ja="コマンドの使い方が正しくありません: {detail}"),
         "foreign-package": Message(
             en="the package '{package}' comes from {place}, not from masugata ({home})",
             ja="パッケージ '{package}' が masugata ({home}) ではなく {place} から読み込まれています",

@@ -26,6 +26,10 @@ VERBS: dict[str, str] = {
     "query": "gateway.cli.query",
     "explain": "gateway.cli.explain",
     "matrix": "gateway.cli.matrix",
+    "who": "gateway.cli.who",
+    "expiring": "gateway.cli.expiring",
+    "fmt": "gateway.cli.fmt",
+    "schema": "gateway.cli.schema",
     "replay": "gateway.cli.replay",
     "compile": "gateway.cli.compile",
     "lab": "gateway.cli.lab",
@@ -61,8 +65,9 @@ class VerbGroup(click.Group):
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lang", type=click.Choice(["ja", "en"]), help="language of messages / メッセージの言語")
 @click.version_option(package_name="masugata")
-def cli() -> None:
+def cli(lang: str | None) -> None:  # noqa: ARG001  read from the arguments before any verb is loaded
     """masugata (枡形): simulate, enforce and sanitise what crosses between segregated networks."""
 
 
@@ -76,7 +81,7 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        _misused(error)
         sys.exit(ExitCode.USAGE)
     except MasugataError as error:
         Terminal.from_environment().error(error)
@@ -88,6 +93,15 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _misused(error: click.ClickException) -> None:
+    """Say what is wrong with the command line, and how to ask for its form."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "masugata"
+    language = choose_language(sys.argv, os.environ)
+    sentence = say("misused", {"detail": error.format_message(), "command": path}, language)
+    sys.stderr.write(f"masugata: {sentence}\n  → {path} --help\n")
 
 
 def _find_system_tools() -> None:

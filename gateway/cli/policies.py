@@ -28,11 +28,16 @@ def policy_of(paths: Iterable[str]) -> Policy:
     """
     sources: dict[str, str] = {}
     for path in paths:
-        sources.update({"<stdin>": _stdin()} if path == STDIN else read_sources(Path(path)))
+        sources.update({"<stdin>": stdin_text()} if path == STDIN else read_sources(Path(path)))
     return load_policy(sources)
 
 
-def _stdin() -> str:
+def stdin_text() -> str:
+    """Return the policy file that stdin holds.
+
+    Raises:
+        ConfigurationError: it is not UTF-8.
+    """
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
