@@ -53,7 +53,8 @@ def describe(event: AuditEvent, language: Language) -> str:
             f"[{event.actor}]",
             _rest(fields, frozenset(COMMON)),
         ]
-    return "  ".join(part for part in told if part)
+    # One event, one line: a name with a line end in it must not look like an event of its own.
+    return "  ".join(part for part in told if part).replace("\n", "\\n")
 
 
 def _outcome(fields: Mapping[str, Any], language: Language) -> str:
