@@ -13,6 +13,7 @@ import gateway.process.messages
 import gateway.replay.messages  # noqa: F401
 import sanitizers.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
+import zones.proof.messages
 import zones.wording  # noqa: F401
 from zones.messages import Message, declare
 

@@ -398,8 +398,8 @@ declare(
         ),
         # --- the verbs that ask a policy ---
         "check-help": Message(
-            en="Check a policy (files, or a directory of *.yaml; several are one policy): every problem at once, then its own tests. Exit code 1: a test failed; 2: the policy has problems.",
-            ja="ポリシーを検査します(ファイル、または *.yaml のあるディレクトリ。複数なら合わせて一つのポリシー)。問題はすべて一度に示し、続いてポリシー自身のテストを行います。終了コード 1: テスト失敗、2: ポリシーに問題あり。",
+            en="Check a policy (files, or a directory of *.yaml; several are one policy): every problem at once, then its own tests and invariants. Exit code 1: a test failed or an invariant is violated; 2: the policy has problems; 4: an invariant could not be decided.",
+            ja="ポリシーを検査します(ファイル、または *.yaml のあるディレクトリ。複数なら合わせて一つのポリシー)。問題はすべて一度に示し、続いてポリシー自身のテストと不変条件の証明を行います。終了コード 1: テスト失敗または不変条件の破れ、2: ポリシーに問題あり、4: 決められない不変条件あり。",
         ),
         "option-now": Message(
             en="judge as of this date or moment (default: now)",
@@ -613,10 +613,9 @@ declare(
         "option-strict": Message(
             en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"
         ),
-        "check-invariant": Message(en="{id}: not proved", ja="{id}: 未証明"),
         "check-summary": Message(
-            en="{name}: {zones} zones, {hosts} hosts, {flows} flows, {guards} guards; {passed} of {tests} tests passed; {invariants} invariants not proved; revision {revision}",
-            ja="{name}: 領域 {zones}、ホスト {hosts}、フロー {flows}、ガード {guards}。テスト {tests} 件中 {passed} 件合格。不変条件 {invariants} 件は未証明。版 {revision}",
+            en="{name}: {zones} zones, {hosts} hosts, {flows} flows, {guards} guards; {passed} of {tests} tests passed; {proved} of {invariants} invariants proved; revision {revision}",
+            ja="{name}: 領域 {zones}、ホスト {hosts}、フロー {flows}、ガード {guards}。テスト {tests} 件中 {passed} 件合格。不変条件 {invariants} 件中 {proved} 件証明。版 {revision}",
         ),
         # --- outcomes and reasons ---
         "outcome-allow": Message(en="allow", ja="許可"),

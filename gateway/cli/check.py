@@ -1,7 +1,7 @@
 """`masugata check`: is this policy well formed, and does it say what its own tests expect?
 
-Exit codes: 0 it does, 1 a test failed (with `--strict` also: a flow has expired), 2 the policy has problems.
-Invariants are listed; until they can be proved they do not set the exit code.
+Exit codes: 0 it does, 1 a test failed or an invariant is violated (with `--strict` also: a flow has expired),
+2 the policy has problems, 4 an invariant could not be decided.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.terminal import shared_flags, words
+from gateway.cli.verify import exit_code, write_result
 from zones.errors import ExitCode, PolicyError
 
 if TYPE_CHECKING:
     from gateway.cli.terminal import Terminal
-    from zones.model import Invariant, Policy
+    from zones.model import Policy
+    from zones.proof.verify import Result
 
 
 @click.command("check", help=words("check-help"))
@@ -27,6 +29,7 @@ def command(paths: tuple[str, ...], now_text: str | None, *, strict: bool, termi
     """Report every problem, then failed tests and what has expired, then one line that sums up."""
     from gateway.cli.policies import moment_meant, policy_of
     from zones.checks import expired_problems, failed_tests, run_tests
+    from zones.proof.verify import verify
 
     try:
         policy = policy_of(paths)
@@ -39,33 +42,37 @@ def command(paths: tuple[str, ...], now_text: str | None, *, strict: bool, termi
     failed, expired = list(failed_tests(results)), list(expired_problems(policy, now=now))
     for problem in (*expired, *failed):
         terminal.problem(problem)
-    for invariant in policy.invariants:
-        _invariant(terminal, invariant)
-    code = ExitCode.FINDING if failed or (strict and expired) else ExitCode.OK
-    _summary(terminal, policy, code, tests=(len(results) - len(failed), len(results)), expired=len(expired))
+    proofs = list(verify(policy, now=now))
+    for proof in proofs:
+        _invariant(terminal, proof)
+    code = ExitCode.FINDING if failed or (strict and expired) else exit_code(proofs)
+    counts = {"tests": len(results), "passed": len(results) - len(failed), "expired": len(expired)}
+    _summary(terminal, policy, code, proved=sum(proof.state == "proved" for proof in proofs), **counts)
     return code
 
 
-def _invariant(terminal: Terminal, invariant: Invariant) -> None:
-    if terminal.json_lines:
-        place = {"file": invariant.file, "line": invariant.line}
-        terminal.data({"invariant": invariant.id, "state": "not-proved", **place})
+def _invariant(terminal: Terminal, proof: Result) -> None:
+    """Write what is known of an invariant in one line; all of it where it is not proved, and as JSON."""
+    if terminal.json_lines or proof.state != "proved":
+        write_result(terminal, proof)
+    elif proof.transitive:
+        terminal.log("verify-proved-transitive", id=proof.invariant.id)
     else:
-        terminal.log("check-invariant", id=invariant.id)
+        terminal.log("verify-proved", id=proof.invariant.id)
 
 
 def _summary(
-    terminal: Terminal, policy: Policy, code: ExitCode, *, tests: tuple[int, int], expired: int
+    terminal: Terminal, policy: Policy, code: ExitCode, *, proved: int, tests: int, passed: int, expired: int
 ) -> None:
-    passed, total = tests
     counts = {
         "zones": len(policy.zones),
         "hosts": len(policy.hosts),
         "flows": len(policy.flows),
         "guards": len(policy.guards),
         "invariants": len(policy.invariants),
+        "proved": proved,
         "passed": passed,
-        "tests": total,
+        "tests": tests,
     }
     if terminal.json_lines:
         verdict = "ok" if code is ExitCode.OK else "failed"

@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "check": "gateway.cli.check",
     "query": "gateway.cli.query",
     "explain": "gateway.cli.explain",
+    "verify": "gateway.cli.verify",
     "matrix": "gateway.cli.matrix",
     "who": "gateway.cli.who",
     "expiring": "gateway.cli.expiring",

@@ -69,7 +69,8 @@ def test_the_sample_city_passes(run: Callable[..., Ended]) -> None:
 
     assert ended.code == 0
     assert "90 of 90 tests passed" in ended.out
-    assert "I1: not proved" in ended.err
+    assert "I1: proved over any number of hops" in ended.err
+    assert "7 of 7 invariants proved" in ended.out
     assert "'F025'" in ended.err
 
 
@@ -120,9 +121,10 @@ def test_check_as_json_ends_with_one_summary(run: Callable[..., Ended]) -> None:
     assert summary["check"] == "ok"
     assert (summary["passed"], summary["tests"], summary["expired"]) == (90, 90, 1)
     assert len(summary["revision"]) == 64
-    assert [record["invariant"] for record in listed if "invariant" in record] == [
-        f"I{number}" for number in range(1, 8)
-    ]
+    assert [
+        (record["invariant"], record["state"]) for record in listed if "invariant" in record
+    ] == [(f"I{number}", "proved") for number in range(1, 8)]
+    assert summary["proved"] == 7
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `never` asks whether data gets from one place to another by `allow` and the actions in `over`;
 `require_action` whether it gets there by any other action than those. Data goes both ways over a connection,
-whoever opened it. `except` names flows that are taken as absent. A proof speaks of one moment, and lists what
+whoever opened it. `except` names flows whose ways do not count. A proof speaks of one moment, and lists what
 it takes for granted; every counterexample has been decided by `decide` before it is reported.
 """
 

@@ -68,7 +68,7 @@ class _Open(NamedTuple):
 
 
 class Ways:
-    """The ways by some actions, as if the flows in `exceptions` were not there."""
+    """The ways by some actions, other than those that the flows in `exceptions` open."""
 
     def __init__(
         self, regions: Regions, actions: frozenset[Action], exceptions: frozenset[str], budget: Budget
@@ -167,12 +167,12 @@ def shown(policy: Policy, crossing: Crossing, exceptions: frozenset[str], *, now
         Disagreement: `decide` says something else.
     """
     point = familiar(policy, crossing.box, crossing.minus, crossing.point)
-    packet = packet_key(crossing.zones[0], point)
+    packet = _with_mac(policy, packet_key(crossing.zones[0], point))
     verdict = decide(policy, packet, now=now)
     flow, action = _admitted(policy, crossing, verdict, exceptions)
     if crossing.carried is Carried.OPENED:
         return Seen(packet, verdict, flow, action, None)
-    reply = reply_to(packet, crossing.zones[1])
+    reply = _with_mac(policy, reply_to(packet, crossing.zones[1]))
     answer = decide(policy, reply, now=now, connection=Connection(State.ESTABLISHED, flow))
     if not answer.passes and answer.reason not in _BY_ANOTHER_WAY:
         raise Disagreement(reply, answer)
@@ -201,6 +201,11 @@ def _admitted(
     return chosen, flow.action if flow is not None else region.action
 
 
+def _with_mac(policy: Policy, packet: PacketKey) -> PacketKey:
+    """Return the packet as its host sends it: from the MAC that the policy ties its address to."""
+    return packet._replace(src_mac=policy.macs.get((packet.version, packet.src)))
+
+
 _ECHO_REPLIES = {(ICMP, 8): 0, (ICMP6, 128): 129}
 
 
@@ -209,4 +214,6 @@ def reply_to(packet: PacketKey, ingress: str) -> PacketKey:
     sport, dport = packet.dport, packet.sport
     if packet.protocol in (ICMP, ICMP6):
         sport, dport = 0, _ECHO_REPLIES.get((packet.protocol, packet.dport), packet.dport)
-    return packet._replace(ingress=ingress, src=packet.dst, dst=packet.src, sport=sport, dport=dport)
+    return packet._replace(
+        ingress=ingress, src=packet.dst, dst=packet.src, sport=sport, dport=dport, src_mac=None
+    )

@@ -1,0 +1,222 @@
+"""`masugata verify`, and the proofs in `check`: what people see, the exit codes, and captures that replay."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from gateway.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CITY = str(Path(__file__).resolve().parents[2] / "examples" / "sample-city")
+AUTUMN = ("--now", "2026-10-05T10:00")
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    def call(*arguments: str, stdin: str = "") -> Ended:
+        monkeypatch.setattr(sys, "argv", ["masugata", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        seen = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), seen.out, seen.err)
+
+    return call
+
+
+def policy(*lines: str, flows: str = "[]", zones: str = "") -> str:
+    return "\n".join(
+        (
+            "schema: 1",
+            "meta: {name: two, timezone: Asia/Tokyo}",
+            "zones:",
+            "  a: {interfaces: [a0], networks: [10.1.0.0/16, '2001:db8:1::/48']}",
+            "  b: {interfaces: [b0], networks: [10.2.0.0/16, '2001:db8:2::/48']}",
+            zones,
+            f"flows: {flows}",
+            "invariants:",
+            *(f"  - {{id: I{number}, {line}}}" for number, line in enumerate(lines, 1)),
+        )
+    )
+
+
+NEVER = "never: {from: a, to: b}"
+
+
+def test_the_sample_city_is_proved_and_says_on_what_it_rests(run: Callable[..., Ended]) -> None:
+    ended = run("verify", CITY, *AUTUMN)
+
+    assert ended.code == 0
+    assert "I1: proved over any number of hops\n" in ended.out
+    assert "  assumes: lg-wsus never passes on what it receives (" in ended.out
+    assert "  without F040, F041: 更新の取得" in ended.out
+    assert "7 proved, 0 violated, 0 undecided" in ended.out
+
+
+def test_without_its_claims_the_chain_of_updates_is_shown_hop_by_hop(run: Callable[..., Ended]) -> None:
+    ended = run("verify", CITY, "--distrust-relays", "--invariant", "I1", *AUTUMN)
+
+    assert ended.code == 1
+    assert ended.out.splitlines()[:7] == [
+        "I1: violated",
+        "  to internet:",
+        "    mn-wsus 10.10.5.30 → lg-wsus 10.20.5.30  tcp/8530  allow F019",
+        "    lg-wsus 10.20.5.30 → in-relay 10.30.5.30  tcp/8530  allow F040",
+        "  to outside:",
+        "    mn-wsus 10.10.5.30 → lg-wsus 10.20.5.30  tcp/8530  allow F019",
+        "    lg-wsus 10.20.5.30 → in-relay 10.30.5.30  tcp/8530  allow F040",
+    ]
+    assert "    in-relay 10.30.5.30 → sc-proxy 198.51.100.80  tcp/443  allow F061\n" in ended.out
+
+
+def test_the_counterexample_as_a_capture_replays_to_the_same_verdicts(
+    run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    capture = str(tmp_path / "counterexample.pcapng")
+    verified = run("verify", CITY, "--distrust-relays", "--pcap", capture, "--json", *AUTUMN)
+    *results, _ = verified.records
+
+    replayed = run("replay", capture, "--policy", CITY, "--packets", *AUTUMN)
+
+    claimed = {
+        step["flow"]
+        for result in results
+        for e in result["counterexamples"]
+        for step in e["steps"]
+        if "flow" in step
+    }
+    assert replayed.code == 0
+    assert claimed == {"F012", "F016", "F019", "F040", "F061"}
+    assert "0 packets denied" in replayed.out
+    assert all(flow in replayed.out for flow in claimed)
+
+
+@pytest.mark.parametrize(
+    "service", ["tcp/443", "udp/53", "icmp/echo-request", "icmp6/echo-request", "proto/47", "sctp/99"]
+)
+def test_every_kind_of_packet_is_whole(run: Callable[..., Ended], tmp_path: Path, service: str) -> None:
+    path, capture = tmp_path / "policy.yaml", str(tmp_path / "x.pcapng")
+    path.write_text(policy(NEVER, flows=f"[{{id: F1, from: b, to: a, service: {service}, action: allow}}]"))
+
+    assert run("verify", str(path), "--pcap", capture).code == 1
+    replayed = run("replay", capture, "--policy", str(path), "--packets")
+
+    assert "2 packets = 2 judged + 0 not parsed + 0 skipped" in replayed.out
+    assert "0 packets denied" in replayed.out
+
+
+def test_a_reply_carries_data_against_the_direction_of_its_connection(run: Callable[..., Ended]) -> None:
+    flows = "[{id: F1, from: b, to: a, service: tcp/443, action: allow}]"
+
+    ended = run("verify", "-", stdin=policy(NEVER, flows=flows))
+
+    assert ended.code == 1
+    assert "in the replies to b 10.2.0.10 → a 10.1.0.10  tcp/443  allow F1" in ended.out
+
+
+def test_a_guard_that_drops_replies_proves_it(run: Callable[..., Ended]) -> None:
+    flows = "[{id: F1, from: b, to: a, service: tcp/443, action: allow}]\nguards: [{id: G1, from: a, to: b}]"
+
+    assert run("verify", "-", stdin=policy(NEVER, flows=flows)).code == 0
+
+
+def test_ipv6_counts(run: Callable[..., Ended]) -> None:
+    flows = (
+        "[{id: F1, from: a, to: six, service: tcp/443, action: allow}]\n"
+        "hosts: {six: {zone: b, ip: '2001:db8:2::5'}}"
+    )
+
+    ended = run("verify", "-", stdin=policy(NEVER, flows=flows))
+
+    assert (ended.code, "six 2001:db8:2::5" in ended.out) == (1, True)
+
+
+def test_what_is_closed_now_but_opens_later_is_a_printed_assumption(run: Callable[..., Ended]) -> None:
+    flows = "[{id: F1, from: a, to: b, service: tcp/443, action: allow, when: {days: sat}}]"
+
+    monday = run("verify", "-", "--now", "2026-10-05", stdin=policy(NEVER, flows=flows))
+    saturday = run("verify", "-", "--now", "2026-10-10", stdin=policy(NEVER, flows=flows))
+
+    assert (monday.code, saturday.code) == (0, 1)
+    assert "assumes: F1 stay closed" in monday.out
+
+
+def test_only_the_required_actions_may_carry_data(run: Callable[..., Ended]) -> None:
+    flows = (
+        "[{id: F1, from: a, to: b, service: tcp/25, action: 'sanitize:mail'},"
+        " {id: F2, from: b, to: a, service: tcp/443, action: render}]"
+    )
+    both = "from: a, to: b, require_action: ['sanitize:mail', render]"
+    mail = "from: a, to: b, require_action: ['sanitize:mail']"
+
+    records = run("verify", "-", "--json", stdin=policy(both, mail, NEVER, flows=flows)).records
+
+    assert [record["state"] for record in records[:-1]] == ["proved", "violated", "proved"]
+    assert records[1]["counterexamples"][0]["steps"][0]["action"] == "render"
+
+
+def test_out_of_time_is_undecided_and_never_safe(run: Callable[..., Ended]) -> None:
+    denies = ", ".join(
+        f"{{id: D{n}, from: a, to: b, service: [tcp/{n}-{n + 9}], action: deny}}" for n in range(100, 160)
+    )
+    flows = f"[{denies}, {{id: F1, from: a, to: b, service: tcp/100-110, action: allow}}]"
+
+    ended = run("verify", "-", "--timeout", "0", stdin=policy(NEVER, flows=flows))
+
+    assert ended.code == 4
+    assert "I1: undecided, the time or the steps ran out" in ended.out
+    assert run("verify", "-", stdin=policy(NEVER, flows=flows)).code == 0
+
+
+def test_a_domain_name_is_undecided(run: Callable[..., Ended]) -> None:
+    names = "\nnames: {cloud: {hosts: ['*.example.jp'], zone: b}}"
+
+    ended = run("verify", "-", stdin=policy("never: {from: a, to: cloud}", flows="[]" + names))
+
+    assert (ended.code, "known by domain name only" in ended.out) == (4, True)
+
+
+def test_check_proves_too_and_its_exit_code_says_so(run: Callable[..., Ended]) -> None:
+    open_ = "[{id: F1, from: a, to: b, service: tcp/443, action: allow}]"
+    cloud = "[]\nnames: {cloud: {hosts: ['*.example.jp'], zone: b}}"
+
+    proved = run("check", "-", stdin=policy(NEVER))
+    violated = run("check", "-", stdin=policy(NEVER, flows=open_))
+    undecided = run("check", "-", stdin=policy("never: {from: a, to: cloud}", flows=cloud))
+
+    assert (proved.code, violated.code, undecided.code) == (0, 1, 4)
+    assert "I1: proved" in proved.err
+    assert "1 of 1 invariants proved" in proved.out
+    assert "a 10.1.0.10 → b 10.2.0.10  tcp/443  allow F1" in violated.out
+    assert "0 of 1 invariants proved" in violated.out
+
+
+def test_an_invariant_that_is_not_there_is_a_usage_error(run: Callable[..., Ended]) -> None:
+    ended = run("verify", CITY, "--invariant", "I99")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "no invariant 'I99'" in ended.err
+
+
+def test_a_capture_that_cannot_be_written_is_said(run: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = run("verify", CITY, "--pcap", str(tmp_path / "nowhere" / "x.pcapng"), *AUTUMN)
+
+    assert (ended.code, "cannot write" in ended.err) == (2, True)

@@ -1,0 +1,97 @@
+"""The words of proofs and differences, in both languages."""
+
+from __future__ import annotations
+
+from zones.messages import Message, declare
+
+declare(
+    {
+        "verb-verify": Message(
+            en="prove the invariants of a policy, or show the packets that break them",
+            ja="不変条件を証明する。破れていれば反例のパケットを示す",
+        ),
+        "verify-help": Message(
+            en="Prove every invariant of a policy over all packets (IPv4 and IPv6, every protocol), or show packets that break it. Exit code 0: all proved; 1: one is violated; 2: the policy has problems; 4: one could not be decided.",
+            ja="ポリシーの不変条件を、すべてのパケット(IPv4・IPv6、全プロトコル)について証明し、破れていれば反例を示します。終了コード 0: すべて証明、1: 破れあり、2: ポリシーに問題あり、4: 決められないものあり。",
+        ),
+        "option-distrust-relays": Message(
+            en="ignore the claims (`relay: never`) that hosts pass nothing on",
+            ja="ホストが受けたものを渡さないという申告(`relay: never`)を信じない",
+        ),
+        "option-transitive": Message(
+            en="follow relays hop by hop for every invariant, also for those without `transitive`",
+            ja="`transitive` のない不変条件でも、中継を一段ずつたどる",
+        ),
+        "option-invariant": Message(
+            en="only the invariant of this id (may be repeated)", ja="この id の不変条件だけ(繰り返し可)"
+        ),
+        "option-pcap": Message(
+            en="write the packets of all counterexamples to this capture file",
+            ja="反例のパケットをこのキャプチャファイルに書き出す",
+        ),
+        "option-timeout": Message(
+            en="give up after this many seconds; what is not proved by then is undecided",
+            ja="この秒数で打ち切る。それまでに証明できないものは「未決」とする",
+        ),
+        "verify-proved": Message(en="{id}: proved", ja="{id}: 証明済み"),
+        "verify-proved-transitive": Message(
+            en="{id}: proved over any number of hops", ja="{id}: 何段の中継についても証明済み"
+        ),
+        "verify-violated": Message(en="{id}: violated", ja="{id}: 破れている"),
+        "verify-undecided": Message(en="{id}: undecided, {reason}", ja="{id}: 未決({reason})"),
+        "undecided-budget": Message(en="the time or the steps ran out", ja="時間または手数が尽きた"),
+        "undecided-name": Message(
+            en="an end is known by domain name only, and no packet shows a name",
+            ja="端がドメイン名だけで示されており、パケットからは判らない",
+        ),
+        "verify-clauses": Message(en="  basis: {clauses}", ja="  根拠: {clauses}"),
+        "verify-exceptions": Message(en="  without {ids}: {because}", ja="  例外 {ids} を除く: {because}"),
+        "verify-assumes": Message(en="  assumes: {assumption}", ja="  前提: {assumption}"),
+        "assume-relay": Message(
+            en="{host} never passes on what it receives ({because})",
+            ja="{host} は受け取ったものを渡さない({because})",
+        ),
+        "assume-gateway": Message(
+            en="the gateway itself passes on only what flows say",
+            ja="ゲートウェイ自身は、フローに書かれたもの以外を渡さない",
+        ),
+        "assume-segment": Message(
+            en="only packets that come to the gateway count: hosts in '{zone}' reach each other without it",
+            ja="ゲートウェイに来るパケットだけを見る('{zone}' の中のホスト同士はゲートウェイなしで届く)",
+        ),
+        "assume-asleep": Message(
+            en="{ids} stay closed: closed at this moment (hours, approval), they break it when they open",
+            ja="{ids} が閉じたままである(いまは時間帯・承認により閉じているが、開くと破れる)",
+        ),
+        "verify-target": Message(en="  to {target}:", ja="  {target} まで:"),
+        "verify-step": Message(
+            en="    {source} → {destination}  {service}  {action} {flow}",
+            ja="    {source} → {destination}  {service}  {action} {flow}",
+        ),
+        "verify-step-reply": Message(
+            en="    {source} → {destination}  in the replies to {destination} → {source}  {service}  {action} {flow}",
+            ja="    {source} → {destination}  ({destination} → {source} の応答)  {service}  {action} {flow}",
+        ),
+        "verify-step-segment": Message(
+            en="    {source} → {destination}  on their segment, without the gateway",
+            ja="    {source} → {destination}  同じセグメント内(ゲートウェイを通らない)",
+        ),
+        "verify-summary": Message(
+            en="{name} at {moment}: {proved} proved, {violated} violated, {undecided} undecided; revision {revision}",
+            ja="{name}({moment} 時点): 証明済み {proved}、破れ {violated}、未決 {undecided}。版 {revision}",
+        ),
+        "verify-none": Message(en="the policy has no invariants", ja="ポリシーに不変条件がありません"),
+        "unknown-invariant": Message(
+            en="there is no invariant '{id}'",
+            ja="'{id}' という不変条件はありません",
+            hint_en="the policy has: {known}",
+            hint_ja="ポリシーにあるもの: {known}",
+        ),
+        "pcap-unwritable": Message(
+            en="cannot write {path}: {detail}",
+            ja="{path} に書けません: {detail}",
+            hint_en="check the directory and the permissions",
+            hint_ja="ディレクトリと権限を確認してください",
+        ),
+    }
+)
