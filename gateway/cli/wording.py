@@ -48,6 +48,110 @@ declare(
             en="Print the JSON Schema (2020-12) of a policy file. Editors complete and check with it while one writes; whether names and addresses fit together only `masugata check` tells.",
             ja="ポリシーファイルの JSON Schema (2020-12) を表示します。エディタでの補完と検査に使えます。名前やアドレスの整合は `masugata check` で確かめます。",
         ),
+        # --- report ---
+        "verb-report": Message(
+            en="say clause by clause what is proved, configured, open, or outside",
+            ja="条文ごとに、証明済み・設定済み・未達・対象外を報告する",
+        ),
+        "report-help": Message(
+            en="Hold a policy against the clauses of the city's security policy: what is proved (over all packets), configured, open, or outside this product, and who shows the latter. Without --clauses only the open ones are listed. Exit code 0; with --strict 1 if a clause is open.",
+            ja="ポリシーを情報セキュリティポリシーの条文と照らし、証明済み(全パケットについて)・設定済み・未達・対象外(誰が示すか)を報告します。--clauses がなければ未達の条文だけを示します。終了コードは 0 です(--strict では未達があれば 1)。",
+        ),
+        "option-clauses": Message(en="every clause, with its words", ja="すべての条文を本文とともに示す"),
+        "option-pack": Message(en="the document whose clauses are meant", ja="照らし合わせる文書"),
+        "option-report-format": Message(en="how to write the report", ja="書き出す形式"),
+        "option-report-strict": Message(
+            en="leave with 1 if a clause is open", ja="未達の条文があれば終了コード 1"
+        ),
+        "report-lang": Message(en="en", ja="ja"),
+        "report-title": Message(
+            en="{policy}: clause by clause, at {moment}", ja="{policy}: 条文ごとの充足状況({moment} 時点)"
+        ),
+        "report-source": Message(
+            en="{title_en} / {title}, revised {revised}", ja="{title} ({title_en})、{revised}改定"
+        ),
+        "report-standing-proved": Message(en="proved", ja="証明済み"),
+        "report-standing-configured": Message(en="configured", ja="設定済み"),
+        "report-standing-open": Message(en="open", ja="未達"),
+        "report-standing-outside": Message(en="outside", ja="対象外"),
+        "report-partly": Message(
+            en="{count} of the clauses answered here have a part that others must show (>). What is outside is not counted as met.",
+            ja="ここで答えた条文のうち {count} 件には、ほかの者が示すべき部分(>)があります。対象外は満たしたものに数えません。",
+        ),
+        "report-outside": Message(
+            en="outside ({kind}): {what}. Shown by: {by}",
+            ja="対象外({kind}): {what}。示す者: {by}",
+        ),
+        "report-kind-physical": Message(en="premises", ja="物理"),
+        "report-kind-human": Message(en="people", ja="人"),
+        "report-kind-organisation": Message(en="organisation", ja="組織"),
+        "report-kind-contract": Message(en="contracts", ja="契約"),
+        "report-kind-terminal": Message(en="terminals", ja="端末"),
+        "report-kind-continuity": Message(en="continuity", ja="業務継続"),
+        "report-basis": Message(en="named as their basis by: {ids}", ja="根拠として挙げるもの: {ids}"),
+        "report-exceptions": Message(
+            en="{id} leaves out {ids}: {because}", ja="{id} は {ids} を除く: {because}"
+        ),
+        "report-assumes": Message(en="{id} assumes: {assumption}", ja="{id} の前提: {assumption}"),
+        "report-proved": Message(
+            en="{pairs}: proved for every packet ({ids})",
+            ja="{pairs}: すべてのパケットについて証明済み({ids})",
+        ),
+        "report-guarded": Message(
+            en="{pairs}: held by guards ({ids}), without an invariant that is proved",
+            ja="{pairs}: ガード({ids})で閉じているが、証明された不変条件がない",
+        ),
+        "report-unguarded": Message(
+            en="{pairs}: neither proved nor held by guards", ja="{pairs}: 証明もガードもない"
+        ),
+        "report-violated": Message(
+            en="{pairs}: violated ({ids}); `masugata verify` shows the packets",
+            ja="{pairs}: 破れている({ids})。反例は `masugata verify` で確認できる",
+        ),
+        "report-no-zones": Message(en="no zone of class {classes}", ja="区分 {classes} の領域がない"),
+        "report-zones": Message(en="is the zone {zones}", ja="領域 {zones} として定めている"),
+        "report-sanitised": Message(
+            en="made safe on the way: {ids}; the audit log counts them",
+            ja="無害化して渡す経路: {ids}(件数は監査ログにある)",
+        ),
+        "report-no-sanitised": Message(en="no sanitised way is open", ja="無害化する経路が開いていない"),
+        "report-narrow": Message(
+            en="direct ways across the edge join fixed machines for named services: {ids}",
+            ja="領域の外との直接の通信は、機器とサービスを固定したものだけ: {ids}",
+        ),
+        "report-wide": Message(
+            en="direct ways across the edge that are not fixed to machines and services: {ids}",
+            ja="領域の外との直接の通信で、機器とサービスが固定されていないもの: {ids}",
+        ),
+        "report-cited": Message(en="put into practice by {ids}", ja="これに基づく設定: {ids}"),
+        "report-not-cited": Message(
+            en="no flow in force and no guard names this clause", ja="この条文に基づくフローもガードもない"
+        ),
+        "report-managed": Message(
+            en="all {count} flows in force name owner, ticket and purpose",
+            ja="有効なフロー {count} 件すべてに所管・申請番号・理由がある",
+        ),
+        "report-unmanaged": Message(
+            en="without owner, ticket or purpose: {ids}", ja="所管・申請番号・理由のいずれかがない: {ids}"
+        ),
+        "report-tests": Message(
+            en="{passed} of {count} tests of the policy pass",
+            ja="ポリシーのテスト {count} 件中 {passed} 件合格",
+        ),
+        "report-all-proved": Message(
+            en="every invariant is proved: {ids}", ja="不変条件はすべて証明済み: {ids}"
+        ),
+        "report-not-all-proved": Message(en="not proved: {ids}", ja="証明されていない不変条件: {ids}"),
+        "report-no-invariants": Message(en="no invariant is written", ja="不変条件が書かれていない"),
+        "report-expired": Message(
+            en="expired and still in the files: {ids}", ja="期限切れのまま残っているフロー: {ids}"
+        ),
+        "report-undated": Message(en="no flow has a last day", ja="期限を持つフローがない"),
+        "report-dated": Message(
+            en="{count} flows come up for review by their last day, none has expired",
+            ja="フロー {count} 件に見直しの期限があり、切れたものはない",
+        ),
+        "report-clauses": Message(en="answered by {ids}", ja="{ids} による"),
         # --- expiring ---
         "verb-expiring": Message(
             en="list the flows that expire, by day, with owner and ticket",

@@ -1,0 +1,330 @@
+"""Clause by clause: what of a published policy is proved, configured, open, or outside what we can show.
+
+Nothing counts because somebody wrote it down. A clause is *proved* only by invariants that say what it says
+(`expects` in the pack) and that were proved in this very run; *configured* when guards, flows or tests
+stand where it wants them; *open* when they do not. What lies with people, premises, contracts or terminals is
+*outside*: it is named with who shows it, and never counted as met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zones.checks import expired_flows, run_tests
+from zones.expiry import closed_because
+from zones.model import GATEWAY, Action, Mode
+from zones.proof.verify import State, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from zones.clauses import Clause, ClausePack, Expectation
+    from zones.model import Flow, Invariant, Policy
+    from zones.proof.verify import Result
+
+_SANITISING = frozenset({Action.SANITIZE_MAIL, Action.SANITIZE_WEB, Action.RENDER, Action.FILE_TRANSFER})
+
+
+class Standing(StrEnum):
+    """What can be said of a clause, from the best to what is not ours to say."""
+
+    PROVED = "proved"
+    CONFIGURED = "configured"
+    OPEN = "open"
+    OUTSIDE = "outside"
+
+
+_WEAKEST_FIRST = (Standing.OPEN, Standing.CONFIGURED, Standing.PROVED)
+
+
+class Answer(NamedTuple):
+    """The answer to one expectation: a message code (`report-…`), its parameters, and the ids it rests on.
+
+    `results` are the proofs it rests on; with what they take for granted.
+    """
+
+    standing: Standing
+    code: str
+    params: Mapping[str, object]
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClauseStanding:
+    """One clause with its answers, and the ids of what names it as its basis."""
+
+    clause: Clause
+    standing: Standing
+    answers: tuple[Answer, ...]
+    flows: tuple[str, ...]
+    guards: tuple[str, ...]
+    invariants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClauseReport:
+    """The standing of every clause of a pack under one policy at one moment."""
+
+    pack: ClausePack
+    policy: str
+    revision: str
+    clauses: tuple[ClauseStanding, ...]
+
+    def count(self, standing: Standing) -> int:
+        """Return how many clauses stand so."""
+        return sum(clause.standing is standing for clause in self.clauses)
+
+    @property
+    def partly_outside(self) -> int:
+        """How many of the clauses that are answered here have a part that others must show."""
+        return sum(
+            bool(entry.clause.outside) for entry in self.clauses if entry.standing is not Standing.OUTSIDE
+        )
+
+
+def clause_report(
+    policy: Policy, pack: ClausePack, *, now: float, results: Iterable[Result] | None = None
+) -> ClauseReport:
+    """Return the standing of every clause of `pack` at `now`.
+
+    `results` are the answers for the invariants at that moment; without them they are proved here.
+    """
+    case = _Case(policy, now, tuple(verify(policy, now=now) if results is None else results), pack)
+    return ClauseReport(
+        pack=pack,
+        policy=policy.name,
+        revision=policy.revision,
+        clauses=tuple(case.standing(clause_id) for clause_id in pack.clauses),
+    )
+
+
+@dataclass
+class _Case:
+    policy: Policy
+    now: float
+    results: tuple[Result, ...]
+    pack: ClausePack
+    seen: dict[str, ClauseStanding] = field(default_factory=dict)
+
+    def standing(self, clause_id: str) -> ClauseStanding:
+        if clause_id not in self.seen:
+            clause = self.pack.clauses[clause_id]
+            answers = tuple(_ANSWERS[wanted.kind](self, clause, wanted) for wanted in clause.expects)
+            self.seen[clause_id] = ClauseStanding(
+                clause=clause,
+                standing=weakest(answer.standing for answer in answers),
+                answers=answers,
+                flows=tuple(flow.id for flow in self.live_flows() if clause_id in flow.basis),
+                guards=tuple(guard.id for guard in self.policy.guards if clause_id in guard.basis),
+                invariants=tuple(i.id for i in self.policy.invariants if clause_id in i.basis),
+            )
+        return self.seen[clause_id]
+
+    def live_flows(self) -> list[Flow]:
+        """Return the flows that take part in verdicts and have not run out, by id."""
+        return sorted(
+            (
+                flow
+                for flow in self.policy.flows
+                if flow.mode is Mode.ENFORCE and (flow.expires_at is None or self.now < flow.expires_at)
+            ),
+            key=lambda flow: flow.id,
+        )
+
+    def zones(self, classes: Iterable[str]) -> list[str]:
+        return [zone.name for zone in self.policy.zones.values() if zone.zone_class in set(classes)]
+
+    def pairs(self, detail: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(one, other) for one in self.zones(detail["from"]) for other in self.zones(detail["to"])]
+
+
+def weakest(standings: Iterable[Standing]) -> Standing:
+    """Return the weakest standing; outside when nothing is expected of us at all.
+
+    >>> str(weakest([Standing.PROVED, Standing.OPEN]))
+    'open'
+    """
+    found = set(standings)
+    return next((standing for standing in _WEAKEST_FIRST if standing in found), Standing.OUTSIDE)
+
+
+# --- statements about all packets ------------------------------------------------------------------------
+
+
+def _separated(case: _Case, _: Clause, wanted: Expectation) -> Answer:
+    """Answer that data must not get from one class of zones to another, or only in some ways."""
+    pairs = case.pairs(wanted.detail)
+    if not pairs:
+        classes = ", ".join([*wanted.detail["from"], *wanted.detail["to"]])
+        return Answer(Standing.OPEN, "report-no-zones", {"classes": classes})
+    ends = {"pairs": ", ".join(f"{one} > {other}" for one, other in pairs)}
+    actions = frozenset(Action(action) for action in wanted.detail.get("actions", ()))
+    speaking = [result for result in case.results if _says(result.invariant, pairs, actions)]
+    broken = [result for result in speaking if result.state is State.VIOLATED]
+    if broken:
+        return Answer(Standing.OPEN, "report-violated", {**ends, "ids": _ids(broken)}, tuple(broken))
+    proved = tuple(result for result in speaking if result.state is State.PROVED)
+    if all(any(_covers(result.invariant, pair) for result in proved) for pair in pairs):
+        return Answer(Standing.PROVED, "report-proved", {**ends, "ids": _ids(proved)}, proved)
+    return _guarded(case, pairs, ends)
+
+
+def _guarded(case: _Case, pairs: list[tuple[str, str]], ends: dict[str, str]) -> Answer:
+    guards = [
+        guard
+        for guard in case.policy.guards
+        if (not guard.actions or Action.ALLOW in guard.actions)
+        and any(one in guard.sources and other in guard.destinations for one, other in pairs)
+    ]
+    if all(any(one in g.sources and other in g.destinations for g in guards) for one, other in pairs):
+        ids = ", ".join(guard.id for guard in guards)
+        return Answer(Standing.CONFIGURED, "report-guarded", {**ends, "ids": ids})
+    return Answer(Standing.OPEN, "report-unguarded", ends)
+
+
+def _says(invariant: Invariant, pairs: list[tuple[str, str]], actions: frozenset[Action]) -> bool:
+    """Whether an invariant says about one of the pairs what is wanted, or something stricter."""
+    if not any(_covers(invariant, pair) for pair in pairs):
+        return False
+    if invariant.never:
+        return True
+    return bool(actions) and set(invariant.require_action) <= actions
+
+
+def _covers(invariant: Invariant, pair: tuple[str, str]) -> bool:
+    return pair[0] in invariant.sources and pair[1] in invariant.destinations
+
+
+def _ids(results: Iterable[Result]) -> str:
+    return ", ".join(result.invariant.id for result in results)
+
+
+def _invariants(case: _Case, _: Clause, __: Expectation) -> Answer:
+    missing = [result for result in case.results if result.state is not State.PROVED]
+    if not case.results:
+        return Answer(Standing.OPEN, "report-no-invariants", {})
+    if missing:
+        return Answer(Standing.OPEN, "report-not-all-proved", {"ids": _ids(missing)})
+    return Answer(Standing.PROVED, "report-all-proved", {"ids": _ids(case.results)}, case.results)
+
+
+# --- what stands in the files -----------------------------------------------------------------------------
+
+
+def _zone(case: _Case, _: Clause, wanted: Expectation) -> Answer:
+    zones = case.zones([wanted.detail])
+    if not zones:
+        return Answer(Standing.OPEN, "report-no-zones", {"classes": wanted.detail})
+    return Answer(Standing.CONFIGURED, "report-zones", {"zones": ", ".join(zones)})
+
+
+def _sanitised(case: _Case, _: Clause, wanted: Expectation) -> Answer:
+    pairs = set(case.pairs(wanted.detail))
+    pairs |= {(other, one) for one, other in pairs}  # a screen or a file may be asked for from either side
+    flows = [
+        flow.id
+        for flow in case.live_flows()
+        if flow.action in _SANITISING
+        and closed_because(flow, case.now, case.policy.timezone) is None
+        and any((s.zone, d.zone) in pairs for s in flow.sources for d in flow.destinations)
+    ]
+    if not flows:
+        return Answer(Standing.OPEN, "report-no-sanitised", {})
+    return Answer(Standing.CONFIGURED, "report-sanitised", {"ids": ", ".join(flows)})
+
+
+def _narrow(case: _Case, _: Clause, wanted: Expectation) -> Answer:
+    """Answer whether every direct way across the edge of a class joins fixed machines for named services."""
+    zones = set(case.zones([wanted.detail["zone"]]))
+    crossing = [flow for flow in case.live_flows() if flow.action is Action.ALLOW and _crosses(flow, zones)]
+    wide = [flow.id for flow in crossing if not _fixed(case.policy, flow)]
+    if wide:
+        return Answer(Standing.OPEN, "report-wide", {"ids": ", ".join(wide)})
+    return Answer(
+        Standing.CONFIGURED, "report-narrow", {"ids": ", ".join(flow.id for flow in crossing) or "-"}
+    )
+
+
+def _crosses(flow: Flow, zones: set[str]) -> bool:
+    """Whether a flow joins a zone of the set with one outside of it; the gateway itself is on no side."""
+    return any(
+        (source.zone in zones) != (destination.zone in zones)
+        for source in flow.sources
+        for destination in flow.destinations
+        if GATEWAY not in (source.zone, destination.zone)
+    )
+
+
+def _fixed(policy: Policy, flow: Flow) -> bool:
+    """Whether a flow joins hosts (or groups on one side) rather than whole zones, for named services."""
+    ends = (*flow.sources, *flow.destinations)
+    hosts = [set(names) <= set(policy.hosts) for names in (flow.source_names, flow.destination_names)]
+    return (
+        any(hosts)
+        and all(end.networks is not None for end in ends)
+        and all(term.protocol is not None for term in flow.services)
+    )
+
+
+def _cited(case: _Case, clause: Clause, _: Expectation) -> Answer:
+    flows = [flow.id for flow in case.live_flows() if clause.id in flow.basis]
+    guards = [guard.id for guard in case.policy.guards if clause.id in guard.basis]
+    if not flows and not guards:
+        return Answer(Standing.OPEN, "report-not-cited", {})
+    return Answer(Standing.CONFIGURED, "report-cited", {"ids": ", ".join([*guards, *flows])})
+
+
+def _managed(case: _Case, _: Clause, __: Expectation) -> Answer:
+    flows = case.live_flows()
+    nobody = [
+        flow.id
+        for flow in flows
+        if not flow.owner or not flow.justification or (flow.allowing and not flow.ticket)
+    ]
+    if nobody or not flows:
+        return Answer(Standing.OPEN, "report-unmanaged", {"ids": ", ".join(nobody) or "-"})
+    return Answer(Standing.CONFIGURED, "report-managed", {"count": len(flows)})
+
+
+def _tests(case: _Case, _: Clause, __: Expectation) -> Answer:
+    results = run_tests(case.policy, now=case.now)
+    passed = sum(result.passed for result in results)
+    standing = Standing.CONFIGURED if results and passed == len(results) else Standing.OPEN
+    return Answer(standing, "report-tests", {"passed": passed, "count": len(results)})
+
+
+def _reviewed(case: _Case, _: Clause, __: Expectation) -> Answer:
+    expired = [flow.id for flow in expired_flows(case.policy, now=case.now)]
+    if expired:
+        return Answer(Standing.OPEN, "report-expired", {"ids": ", ".join(expired)})
+    dated = sum(flow.expires is not None for flow in case.live_flows())
+    if not dated:
+        return Answer(Standing.OPEN, "report-undated", {})
+    return Answer(Standing.CONFIGURED, "report-dated", {"count": dated})
+
+
+def _clauses(case: _Case, _: Clause, wanted: Expectation) -> Answer:
+    found = [case.standing(clause_id) for clause_id in wanted.detail]
+    return Answer(
+        weakest(entry.standing for entry in found),
+        "report-clauses",
+        {"ids": ", ".join(entry.clause.id for entry in found)},
+    )
+
+
+_ANSWERS: dict[str, Callable[[_Case, Clause, Expectation], Answer]] = {
+    "zone": _zone,
+    "never": _separated,
+    "require": _separated,
+    "sanitised": _sanitised,
+    "narrow": _narrow,
+    "cited": _cited,
+    "managed": _managed,
+    "tests": _tests,
+    "invariants": _invariants,
+    "reviewed": _reviewed,
+    "clauses": _clauses,
+}
+"""How each kind of expectation in a clause pack is answered."""
