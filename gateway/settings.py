@@ -107,9 +107,10 @@ def freeze(settings: GatewaySettings, sources: Mapping[str, str], revision: str)
         BackendError: the state directory cannot be written.
     """
     try:
-        settings.run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         policy = settings.state / "policy" / revision
-        policy.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # One by one: the mode is that of the last directory only, parents are made open to all.
+        for directory in (settings.state, policy.parent, policy, settings.run_directory):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for stale in policy.glob("*.yaml"):
             stale.unlink()  # an equal policy may have been written in more files
         for number, text in enumerate(sources.values()):

@@ -319,9 +319,12 @@ class Town:
         return str(json.loads(done.stdout)["result"])
 
     @contextmanager
-    def serving(self, host: str, kind: str, port: int, address: str = "0.0.0.0") -> Iterator[None]:
+    def serving(
+        self, host: str, kind: str, port: int, address: str = "0.0.0.0", *, directory: Path | None = None
+    ) -> Iterator[None]:
         """Run one of the lab's small servers on a host."""
         arguments = ["topology.services", kind, "--name", host, "--port", str(port), "--address", address]
+        arguments += ["--directory", str(directory)] if directory is not None else []
         server = self.lab.popen(host, [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "ready\n"
@@ -346,6 +349,10 @@ class Town:
             for program in filter(None, (here, there)):
                 program.kill()
 
+    def document(self, document: dict[str, Any]) -> str:
+        """Return the text of a policy for this town."""
+        return json.dumps({**BASE, **document}, indent=1)
+
     # --- policies ------------------------------------------------------------------------------------
 
     @contextmanager
@@ -353,7 +360,7 @@ class Town:
         self, document: dict[str, Any], *, at: float | None = NOON, ahead: float | None = None
     ) -> Iterator[Enforced]:
         """Put a policy in force at a moment; afterwards the gates are closed."""
-        text = json.dumps({**BASE, **document})
+        text = self.document(document)
         policy = load_policy({"policy.yaml": text})
         file = self.directory / "policy.yaml"
         file.write_text(text, encoding="utf-8")
