@@ -70,7 +70,7 @@ class VerbGroup(click.Group):
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--lang", type=click.Choice(["ja", "en"]), help="language of messages / メッセージの言語")
 @click.version_option(package_name="masugata")
-def cli(lang: str | None) -> None:  # noqa: ARG001  read from the arguments before any verb is loaded
+def cli(lang: str | None) -> None:
     """masugata (枡形): simulate, enforce and sanitise what crosses between segregated networks."""
 
 
