@@ -121,9 +121,9 @@ def test_check_as_json_ends_with_one_summary(run: Callable[..., Ended]) -> None:
     assert summary["check"] == "ok"
     assert (summary["passed"], summary["tests"], summary["expired"]) == (90, 90, 1)
     assert len(summary["revision"]) == 64
-    assert [
-        (record["invariant"], record["state"]) for record in listed if "invariant" in record
-    ] == [(f"I{number}", "proved") for number in range(1, 8)]
+    assert [(record["invariant"], record["state"]) for record in listed if "invariant" in record] == [
+        (f"I{number}", "proved") for number in range(1, 8)
+    ]
     assert summary["proved"] == 7
 
 
