@@ -20,6 +20,7 @@ from zones.expiry import closed_because
 from zones.model import GATEWAY, Action
 from zones.proof.packets import point_of
 from zones.proof.regions import Region, Regions
+from zones.proof.shadow import never_decides, redundant
 from zones.proof.space import inside
 from zones.proof.verify import State, counted, verify
 from zones.verdict import Connection, Reason
@@ -304,3 +305,52 @@ def test_an_invariant_is_proved_exactly_where_brute_force_finds_no_way(data: st.
             again = decide(policy, step.seen.packet, now=NOW)
             assert again == step.seen.verdict
             assert again.passes or again.reason in BY_ANOTHER_WAY
+
+
+# --- flows that do nothing ---------------------------------------------------------------------------------
+
+
+def crossing(policy: Policy, key: PacketKey) -> tuple[Outcome, Action | None]:
+    """What becomes of a packet and its content, whoever says so."""
+    verdict = decide(policy, key, now=NOW)
+    if not verdict.passes and verdict.reason not in BY_ANOTHER_WAY:
+        return verdict.outcome, None
+    flow = policy.flow(verdict.decided_by) if verdict.decided_by else None
+    return verdict.outcome, flow.action if flow is not None else Action.ALLOW
+
+
+def open_flows(policy: Policy) -> set[str]:
+    """The flows that take part."""
+    return {
+        flow.id
+        for flow in policy.flows
+        if flow.mode == "enforce" and closed_because(flow, NOW, policy.timezone) is None
+    }
+
+
+@given(texts())
+def test_a_flow_is_reported_exactly_where_no_packet_is_decided_by_it(entries: dict[str, Any]) -> None:
+    policy = policy_of(entries)
+
+    dead = {found.flow for found in never_decides(policy, now=NOW)}
+
+    deciding = {decide(policy, key, now=NOW).decided_by for key, _, _ in packets(policy)}
+    event(f"{len(dead)} dead")
+    assert dead <= open_flows(policy)
+    assert dead.isdisjoint(deciding)
+    assert open_flows(policy) - dead == open_flows(policy) & deciding
+
+
+@given(texts())
+def test_what_is_redundant_can_be_taken_out(entries: dict[str, Any]) -> None:
+    policy = policy_of(entries)
+
+    found = set(redundant(policy, now=NOW))
+
+    event(f"{len(found)} redundant")
+    for flow in open_flows(policy):
+        left = [entry for entry in entries["flows"] if entry["id"] != flow]
+        without = policy_of(entries | {"flows": left})
+        same = all(crossing(policy, key) == crossing(without, key) for key, _, _ in packets(policy))
+        by_name = "saas" in next(entry["to"] for entry in entries["flows"] if entry["id"] == flow)
+        assert (same and not by_name) == (flow in found)

@@ -49,6 +49,13 @@ class Region:
     reason: Reason
     decided_by: str | None = None
     action: Action | None = None
+    flow: str | None = None
+    """The open flow whose region this is, also where a guard answers in its place."""
+
+    @property
+    def crossing(self) -> tuple[Outcome, Action | None]:
+        """What becomes of the packet and its content, whoever says so and why."""
+        return self.outcome, self.action
 
     @property
     def answer(self) -> tuple[Outcome, Reason, str | None]:
@@ -69,6 +76,13 @@ class Pair:
     regions: tuple[Region, ...]
     rest: Region
     guard: str | None = None
+    barred: tuple[Region, ...] = ()
+    """What would be asked if the guard did not answer first."""
+
+    @property
+    def all_regions(self) -> tuple[Region, ...]:
+        """The regions, whether or not a guard stands before all of them."""
+        return self.regions or self.barred
 
 
 class Regions:
@@ -134,15 +148,14 @@ class Regions:
         )
         program = self._steps.get((source, destination))
         guard = program.guards[0] if program is not None and program.guards else None
-        regions: tuple[Region, ...] = ()
-        if program is not None and guard is None:
-            made = (self._region(step) for step in program.steps)
-            regions = tuple(region for region in made if region is not None)
+        made = (self._region(step) for step in program.steps) if program is not None else ()
+        regions = tuple(region for region in made if region is not None)
         return Pair(
             source=source,
             destination=destination,
             families=families,
-            regions=regions,
+            regions=() if guard is not None else regions,
+            barred=() if guard is None else regions,
             rest=self._rest(source, destination, guard),
             guard=guard,
         )
@@ -172,6 +185,7 @@ class Regions:
             reason=closed or step.reason,
             decided_by=step.decided_by,
             action=flow.action if flow is not None and crosses and flow.allowing else None,
+            flow=step.flow if closed is None else None,
         )
 
     def _ranges(self, networks: tuple[Network, ...] | None) -> Ranges:

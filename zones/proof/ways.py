@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from zones.decide import decide
+from zones.model import GATEWAY
 from zones.proof.packets import EVERY_SERVICE, familiar, packet_key
-from zones.proof.space import find_point, meet
+from zones.proof.space import common, find_point, meet
 from zones.verdict import ICMP, ICMP6, Connection, Reason, State
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ class Attempt:
             Undecided: the budget is spent.
         """
         opens, answers = ends if self.carried is Carried.OPENED else (ends[1], ends[0])
+        if self.carried is Carried.REPLIED and self.zones[0] == GATEWAY:
+            # What answers us from one segment cannot come to our address on another: `misrouted`.
+            opens = common(opens, self.ways.regions.reached(self.zones[1], GATEWAY))
         wanted = meet(self.region.box, (opens, answers, EVERY_SERVICE))
         if wanted is None:
             return None
