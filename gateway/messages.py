@@ -13,6 +13,8 @@ import gateway.process.messages
 import gateway.replay.messages  # noqa: F401
 import sanitizers.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
+import zones.lint.messages
+import zones.lint.wording
 import zones.proof.messages
 import zones.wording  # noqa: F401
 from zones.messages import Message, declare
@@ -29,6 +31,10 @@ declare(
         "verb-check": Message(
             en="check a policy: every problem at once, then its tests",
             ja="ポリシーを検査する(問題はすべて一度に表示し、テストも実行)",
+        ),
+        "verb-lint": Message(
+            en="report what is valid but should be heard: dead lines, wide ones, ways of several hops",
+            ja="正しくても知るべきことを示す(効かない行、広すぎる行、多段の経路など)",
         ),
         "verb-query": Message(en="ask the verdict for one packet", ja="一つのパケットの判定を尋ねる"),
         "verb-explain": Message(

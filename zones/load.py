@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from zones.errors import Problem
     from zones.model import Policy
+    from zones.source import Document
 
 
 def read_policy(path: Path) -> Policy:
@@ -77,6 +78,15 @@ def load_policy(sources: Mapping[str, str]) -> Policy:
     Raises:
         PolicyError: the policy has problems; all of them.
     """
+    return load_written(sources)[0]
+
+
+def load_written(sources: Mapping[str, str]) -> tuple[Policy, tuple[Document, ...]]:
+    """Return the policy written in `sources`, and the files as read: they know where everything stands.
+
+    Raises:
+        PolicyError: the policy has problems; all of them.
+    """
     merged = Merged([read_document(file, text) for file, text in sources.items()])
     for document in merged.documents:
         merged.problems += document.problems
@@ -88,7 +98,7 @@ def load_policy(sources: Mapping[str, str]) -> Policy:
     )
     if policy is None or any(problem.severity == "error" for problem in problems):
         raise PolicyError(problems)
-    return policy
+    return policy, tuple(merged.documents)
 
 
 def set_of(problems: list[Problem]) -> list[Problem]:

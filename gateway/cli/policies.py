@@ -26,10 +26,19 @@ def policy_of(paths: Iterable[str]) -> Policy:
         ConfigurationError: a path cannot be read.
         PolicyError: the policy has problems; all of them.
     """
+    return load_policy(sources_of(paths))
+
+
+def sources_of(paths: Iterable[str]) -> dict[str, str]:
+    """Return the text of every file of a policy by name; `-` is stdin.
+
+    Raises:
+        ConfigurationError: a path cannot be read.
+    """
     sources: dict[str, str] = {}
     for path in paths:
         sources.update({"<stdin>": stdin_text()} if path == STDIN else read_sources(Path(path)))
-    return load_policy(sources)
+    return sources
 
 
 def stdin_text() -> str:
