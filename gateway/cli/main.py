@@ -22,6 +22,7 @@ from zones.messages import say
 # name of the verb → module that holds it; the order is the order of `masugata --help`
 VERBS: dict[str, str] = {
     "demo": "gateway.cli.demo",
+    "init": "gateway.cli.init",
     "check": "gateway.cli.check",
     "query": "gateway.cli.query",
     "explain": "gateway.cli.explain",

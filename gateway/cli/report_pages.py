@@ -160,7 +160,9 @@ def _section(entry: ClauseStanding, say: Say) -> Iterator[str]:
     yield "<ul class='evidence'>"
     for item in _items(entry, say):
         notes = "".join(f"<li>{escape(note)}</li>" for note in item.notes)
-        inner = f"<details><summary>{len(item.notes)}</summary><ul>{notes}</ul></details>" if notes else ""
+        summary = escape(say("report-notes", count=len(item.notes)))
+        # Open at first: what a proof takes for granted is part of what it says, on paper too.
+        inner = f"<details open><summary>{summary}</summary><ul>{notes}</ul></details>" if notes else ""
         yield f"<li class='{item.standing}'>{escape(item.text)}{inner}</li>"
     yield from (f"<li class='outside'>{escape(line)}</li>" for line in _outside(entry, say))
     yield "</ul>"
@@ -201,8 +203,8 @@ blockquote{margin:.7rem 0;padding:.1rem 0 .1rem .9rem;border-left:3px solid var(
 border-radius:50%;background:var(--c)}
 .evidence>li.outside::before{background:none;border:2px solid var(--c)}
 details{font-size:.88rem;color:var(--outside)}summary{cursor:pointer;width:max-content}
-summary::after{content:" ＋"}details[open] summary::after{content:" －"}
+details ul{margin:.2rem 0;padding-left:1.4rem}
 .small,footer{font-size:.85rem;color:var(--outside);overflow-wrap:anywhere}
 @media(max-width:34rem){.counts{grid-template-columns:repeat(2,1fr)}h2{flex-direction:column;gap:.2rem}}
-@media print{body{background:#fff}main{max-width:none;padding:0}details{display:none}}
+@media print{body{background:#fff}main{max-width:none;padding:0}}
 """

@@ -6,6 +6,34 @@ from zones.messages import Message, declare
 
 declare(
     {
+        # --- init ---
+        "verb-init": Message(
+            en="write a city to begin with: alpha, alpha-prime, beta, beta-prime",
+            ja="ひな型の市を書き出す(α、α'、β、β')",
+        ),
+        "init-help": Message(
+            en="Write the policy of a new city into DIR, in one of the four layouts of municipal networks, with comments in Japanese and English. It checks and verifies clean; the traps that such cities have are in it, and `masugata lint` explains them. A directory that holds *.yaml files is left alone unless --force says otherwise.",
+            ja="自治体ネットワークの四つのモデルのいずれかで、新しい市のポリシーを DIR に書き出します(コメントは日本語と英語)。検査と証明に合格し、よくある罠も含まれます(`masugata lint` が説明します)。すでに *.yaml のあるディレクトリには --force がなければ書き込みません。",
+        ),
+        "option-model": Message(en="the layout", ja="モデル"),
+        "option-force": Message(
+            en="write also where *.yaml files are; those of the same name are replaced",
+            ja="*.yaml があっても書き込む(同じ名前のものは置き換える)",
+        ),
+        "option-init-now": Message(
+            en="flows end with the fiscal year after this date (default: today)",
+            ja="フローの期限を、この日の後の年度末とする(既定は今日)",
+        ),
+        "init-not-empty": Message(
+            en="{path} holds policy files already: {files}",
+            ja="{path} にはすでにポリシーファイルがあります: {files}",
+            hint_en="name another directory, or add --force to replace files of the same name",
+            hint_ja="別のディレクトリを指定するか、同じ名前のファイルを置き換えるなら --force を付けてください",
+        ),
+        "init-next": Message(
+            en="next: masugata check {path}; masugata verify {path}; masugata lint {path}",
+            ja="次に: masugata check {path}、masugata verify {path}、masugata lint {path}",
+        ),
         # --- fmt ---
         "verb-fmt": Message(
             en="write policy files in one canonical form; comments stay",
@@ -89,6 +117,7 @@ declare(
         "report-kind-terminal": Message(en="terminals", ja="端末"),
         "report-kind-continuity": Message(en="continuity", ja="業務継続"),
         "report-basis": Message(en="named as their basis by: {ids}", ja="根拠として挙げるもの: {ids}"),
+        "report-notes": Message(en="takes for granted, or leaves out: {count}", ja="前提と例外: {count} 件"),
         "report-exceptions": Message(
             en="{id} leaves out {ids}: {because}", ja="{id} は {ids} を除く: {because}"
         ),
