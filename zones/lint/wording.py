@@ -198,7 +198,7 @@ declare(
         "lint-related": Message(en="see {what}", ja="関連: {what}"),
         "lint-count": Message(en="{count} × {code}: {title}", ja="{count} 件 {code}: {title}"),
         "lint-summary": Message(
-            en="{name}: {errors} errors, {warnings} warnings, {notes} notes; {accepted} accepted in the file",
+            en="{name}: errors {errors}, warnings {warnings}, notes {notes}; accepted in the file: {accepted}",
             ja="{name}: エラー {errors}、警告 {warnings}、参考 {notes}。ファイル内で許容済み {accepted}",
         ),
         "lint-clean": Message(en="{name}: nothing to remark", ja="{name}: 指摘はありません"),
