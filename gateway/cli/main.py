@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "query": "gateway.cli.query",
     "explain": "gateway.cli.explain",
     "verify": "gateway.cli.verify",
+    "diff": "gateway.cli.diff",
     "lint": "gateway.cli.lint",
     "matrix": "gateway.cli.matrix",
     "who": "gateway.cli.who",

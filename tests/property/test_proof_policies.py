@@ -18,6 +18,7 @@ from zones.address import parse_address
 from zones.decide import destination_zone, source_zone
 from zones.expiry import closed_because
 from zones.model import GATEWAY, Action
+from zones.proof.diff import Change, diff
 from zones.proof.packets import point_of
 from zones.proof.regions import Region, Regions
 from zones.proof.shadow import never_decides, redundant
@@ -354,3 +355,125 @@ def test_what_is_redundant_can_be_taken_out(entries: dict[str, Any]) -> None:
         same = all(crossing(policy, key) == crossing(without, key) for key, _, _ in packets(policy))
         by_name = "saas" in next(entry["to"] for entry in entries["flows"] if entry["id"] == flow)
         assert (same and not by_name) == (flow in found)
+
+
+# --- differences -------------------------------------------------------------------------------------------
+
+
+def answer(policy: Policy, key: PacketKey) -> tuple[Outcome, Reason, str | None]:
+    verdict = decide(policy, key, now=NOW)
+    return verdict.outcome, verdict.reason, verdict.decided_by
+
+
+@given(texts(), texts(), st.booleans())
+def test_a_difference_is_reported_exactly_where_some_packet_gets_another_answer(
+    entries: dict[str, Any], others: dict[str, Any], mixed: bool
+) -> None:
+    if mixed:  # most of the flows in common: what an edit looks like
+        others = others | {
+            "flows": [*entries["flows"][1:], *({**f, "id": "X" + f["id"]} for f in others["flows"][:1])]
+        }
+        others["guards"] = entries["guards"]
+    before, after = policy_of(entries), policy_of(others)
+
+    found = diff(before, after, now=NOW)
+
+    changed: set[tuple[Any, ...]] = set()
+    for key, source, destination in packets(before):
+        reasons = {answer(policy, key)[1] for policy in (before, after)}
+        if reasons & {Reason.MISROUTED, Reason.INVALID_STATE}:
+            continue  # no policy lets these pass
+        if answer(before, key) != answer(after, key):
+            changed.add((source, destination, answer(before, key), answer(after, key)))
+    reported = {(d.source, d.destination, d.before, d.after) for d in found if d.change is not Change.REPLIES}
+    event(f"{len(changed)} groups")
+    assert reported == changed
+    for difference in found:
+        if difference.change is Change.CROSSING:
+            assert crossing(before, difference.packet) != crossing(after, difference.packet)
+
+
+@given(texts(), texts())
+def test_replies_that_begin_or_cease_to_pass_are_reported(
+    entries: dict[str, Any], others: dict[str, Any]
+) -> None:
+    before, after = policy_of(entries), policy_of(entries | {"guards": others["guards"]})
+
+    found = {(d.source, d.destination) for d in diff(before, after, now=NOW) if d.change is Change.REPLIES}
+
+    expected = set()
+    for key, source, destination in packets(before):
+        verdicts = [decide(policy, key, now=NOW) for policy in (before, after)]
+        if GATEWAY in (source, destination) or not all(v.outcome is Outcome.ALLOW for v in verdicts):
+            continue
+        reply = key._replace(ingress=destination, src=key.dst, dst=key.src, sport=0, dport=9)
+        passing = [
+            decide(policy, reply, now=NOW, connection=Connection(Tracked.ESTABLISHED, v.decided_by)).passes
+            for policy, v in zip((before, after), verdicts, strict=True)
+        ]
+        if passing[0] != passing[1]:
+            expected.add((destination, source))
+    assert found == expected
+
+
+@given(texts(), st.randoms(use_true_random=False))
+def test_the_order_of_lines_and_equal_writings_differ_in_nothing(
+    entries: dict[str, Any], random_: Any
+) -> None:
+    shuffled = {key: value for key, value in entries.items() if key not in ("flows", "guards")}
+    shuffled["flows"] = random_.sample(entries["flows"], len(entries["flows"]))
+    shuffled["guards"] = random_.sample(entries["guards"], len(entries["guards"]))
+    split = entries | {
+        "flows": [
+            {**flow, "id": f"{flow['id']}-{number}", "from": [source]}
+            for flow in entries["flows"]
+            for number, source in enumerate(flow["from"])
+            if {source, *flow["to"]} != {GATEWAY}
+        ]
+    }
+
+    assert diff(policy_of(entries), policy_of(shuffled), now=NOW) == []
+    assert {d.change for d in diff(policy_of(entries), policy_of(split), now=NOW)} <= {Change.ATTRIBUTION}
+    states = [
+        [result.state for result in verify(policy_of(one | {"invariants": INVARIANTS}), now=NOW)]
+        for one in (entries, shuffled)
+    ]
+    assert states[0] == states[1]
+
+
+INVARIANTS = [
+    {"id": "I1", "never": {"from": "a", "to": "c"}, "transitive": True},
+    {"id": "I2", "from": "a", "to": "b", "require_action": ["sanitize:mail"]},
+]
+MOVED = {
+    "a": {"interfaces": ["a0"], "networks": ["10.1.0.0/31"], "gateway": ["10.1.0.1"]},
+    "b": {"interfaces": ["b0"], "networks": ["10.2.0.0/30", "10.1.0.2/31"], "gateway": ["10.2.0.2"]},
+    "d": {"interfaces": ["c0"], "networks": ["10.3.0.0/30", "2001:db8:1::/126"]},
+}
+
+
+@given(texts())
+def test_zones_that_move_are_compared_too(entries: dict[str, Any]) -> None:
+    plain = {
+        key: value for key, value in entries.items() if key not in ("hosts", "groups", "flows", "guards")
+    }
+    flow = {"id": "F1", "from": "a", "to": ["b", GATEWAY], "service": "tcp/443", "action": "allow"}
+    before = policy_of(plain | {"flows": [flow]})
+    after = policy_of(plain | {"flows": [flow], "zones": MOVED})
+
+    crossings = [d for d in diff(before, after, now=NOW) if d.change is Change.CROSSING]
+
+    expected = set()
+    for key, _, _ in [*packets(before), *packets(after)]:
+        anywhere = key._replace(ingress=None)
+        if crossing(before, anywhere) != crossing(after, anywhere):
+            expected.add((answer(before, anywhere), answer(after, anywhere)))
+    assert {(d.before, d.after) for d in crossings} == expected
+
+
+@given(texts())
+def test_a_flow_that_never_decides_can_be_taken_out_without_a_difference(entries: dict[str, Any]) -> None:
+    policy = policy_of(entries)
+    for dead in never_decides(policy, now=NOW):
+        left = [entry for entry in entries["flows"] if entry["id"] != dead.flow]
+        assert diff(policy, policy_of(entries | {"flows": left}), now=NOW) == []

@@ -81,6 +81,45 @@ declare(
             ja="{name}({moment} 時点): 証明済み {proved}、破れ {violated}、未決 {undecided}。版 {revision}",
         ),
         "verify-none": Message(en="the policy has no invariants", ja="ポリシーに不変条件がありません"),
+        "verb-diff": Message(
+            en="compare two policies: which packets get another verdict",
+            ja="二つのポリシーを比べ、判定が変わるパケットを示す",
+        ),
+        "diff-help": Message(
+            en="Compare two policies by what they mean: every kind of packet whose crossing changes, with one packet that shows it. Equal policies written differently differ in nothing. Exit code 0, also where they differ, unless --exit-code is given (1).",
+            ja="二つのポリシーを意味で比べます。通り方が変わるパケットを種類ごとに一つの例とともに示します。書き方が違うだけなら何も示しません。終了コードは違いがあっても 0(--exit-code を付けると 1)。",
+        ),
+        "option-diff-exit-code": Message(
+            en="leave with 1 where something crosses otherwise", ja="通り方に違いがあれば 1 で終わる"
+        ),
+        "option-diff-all": Message(
+            en="also list packets refused for another reason, and those decided by another flow alike",
+            ja="拒否の理由だけが変わるもの、決めるフローだけが変わるものも示す",
+        ),
+        "diff-pair": Message(en="{source} → {destination}", ja="{source} → {destination}"),
+        "diff-crossing": Message(
+            en="  {before} → {after}  e.g. {packet}", ja="  {before} → {after}  例: {packet}"
+        ),
+        "diff-replies": Message(
+            en="  replies: {before} → {after}  e.g. {packet}, to {opened}",
+            ja="  応答: {before} → {after}  例: {packet}({opened} への応答)",
+        ),
+        "diff-reason": Message(
+            en="  reason only: {before} → {after}  e.g. {packet}",
+            ja="  理由だけ: {before} → {after}  例: {packet}",
+        ),
+        "diff-attribution": Message(
+            en="  flow only: {before} → {after}  e.g. {packet}",
+            ja="  フローだけ: {before} → {after}  例: {packet}",
+        ),
+        "diff-summary": Message(
+            en="{crossing} change(s) in what crosses, {replies} in replies, {reason} only in reason, {attribution} only in flow; {old} → {new}",
+            ja="通り方の変化 {crossing}、応答の変化 {replies}、理由だけ {reason}、フローだけ {attribution}。{old} → {new}",
+        ),
+        "diff-undecided": Message(
+            en="the time ran out: the policies may differ in more than is shown",
+            ja="時間切れ: ここに示した以外にも違いがあるかもしれません",
+        ),
         "unknown-invariant": Message(
             en="there is no invariant '{id}'",
             ja="'{id}' という不変条件はありません",
