@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
@@ -20,10 +21,13 @@ from zones.merge import SECTIONS_BY_NAME
 from zones.schema import PolicyFile
 from zones.shape import known_keys, validate
 from zones.source import read_document
-from zones.written import Comment, Entry, Value, found_comments, read_written
+from zones.written import Comment, Entry, Value, comments_in, read_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from zones.source import Document
+    from zones.written import Written
 
 WIDTH = 120
 """The places an entry may take on one line; a Japanese character takes two."""
@@ -55,25 +59,21 @@ def format_text(file: str, text: str) -> str:
         validate(document, PolicyFile, problems)
     if problems:
         raise PolicyError(problems)
-    root = read_written(text)
-    if root is None or not root.entries:
+    written = read_written(text)
+    if written.root is None or not written.root.entries:
         return text
-    formatted = "\n".join(_Writer().document(root)) + "\n"
-    _same(file, text, formatted)
+    formatted = "\n".join(_Writer().document(written.root)) + "\n"
+    _same(document, written, formatted)
     return formatted
 
 
-def _same(file: str, text: str, formatted: str) -> None:
+def _same(before: Document, written: Written, formatted: str) -> None:
     """Refuse a result that would say something else, or less, than the file did: a mistake of ours."""
-    before, after = read_document(file, text), read_document(file, formatted)
+    after = read_document(before.file, formatted)
     if before.root is None or after.root is None or before.root.plain() != after.root.plain():
-        raise RuntimeError(f"{file}: the formatted text means something else")
-    if _comments(text) != _comments(formatted):
-        raise RuntimeError(f"{file}: a comment would be lost")
-
-
-def _comments(text: str) -> Counter[str]:
-    return Counter(comment for _, _, comment in found_comments(text))
+        raise RuntimeError(f"{before.file}: the formatted text means something else")
+    if Counter(written.comments) != Counter(comments_in(formatted)):
+        raise RuntimeError(f"{before.file}: a comment would be lost")
 
 
 class _Place(NamedTuple):
@@ -195,8 +195,13 @@ def _ordered(value: Value, path: tuple[str | int, ...]) -> list[Entry]:
         return entries
     if path and path[0] in SECTIONS_BY_NAME:
         path = (path[0], *path[2:])  # a host may be called `relay`
-    known = known_keys(PolicyFile, path)
+    known = _keys(path)
     return sorted(entries, key=lambda entry: known.index(entry.key.text) if entry.key else 0)
+
+
+@cache
+def _keys(path: tuple[str | int, ...]) -> list[str]:
+    return known_keys(PolicyFile, path)
 
 
 def _spoken(value: Value) -> bool:

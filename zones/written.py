@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -71,29 +71,43 @@ class Entry:
         return self.value.end
 
 
-def read_written(text: str) -> Value | None:
-    """Return the file as written; None for one that holds no value.
+class Written(NamedTuple):
+    """A file as written: its value (None for one that holds none), and all its comments in order."""
+
+    root: Value | None
+    comments: tuple[str, ...]
+
+
+def read_written(text: str) -> Written:
+    """Return a file as it is written.
 
     The text must be one that `zones.source.read_document` found nothing wrong with.
     """
     node = yaml.compose(text, Loader=_LOADER)
-    if node is None:
-        return None
     lines = _BREAK.split(text)
-    root = _value(node, lines)
+    found = list(_found(node, lines))
+    root = _value(node, lines) if node is not None else None
+    if root is not None:
+        _attach(root, lines, found)
+    return Written(root, tuple(comment for _, _, comment in found))
+
+
+def _attach(root: Value, lines: list[str], found: list[tuple[int, int, str]]) -> None:
     places = _Places(root)
-    for line, column, comment in found_comments(text):
+    for line, column, comment in found:
         own = not lines[line][:column].strip(" \t\ufeff")
         blank = own and line > 0 and not lines[line - 1].strip()
         if own or not places.beside((line, column), comment):
             _place_above(root, (line, column), Comment(comment, blank))
-    return root
 
 
-def found_comments(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield line, column and text (with `#`) of every comment of a well-formed file."""
-    node = yaml.compose(text, Loader=_LOADER)
-    lines = _BREAK.split(text)
+def comments_in(text: str) -> tuple[str, ...]:
+    """Return every comment of a well-formed file, with its `#`, in order."""
+    return tuple(comment for _, _, comment in _found(yaml.compose(text, Loader=_LOADER), _BREAK.split(text)))
+
+
+def _found(node: Any, lines: list[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield line, column and text of every comment."""
     spans = _spans(node) if node is not None else {}
     for number, line in enumerate(lines):
         at = _comment_start(line, spans.get(number, ()))

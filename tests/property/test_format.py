@@ -13,7 +13,7 @@ from zones.errors import PolicyError
 from zones.format import format_text
 from zones.load import load_policy
 from zones.source import read_document
-from zones.written import found_comments
+from zones.written import comments_in
 
 CITY = Path(__file__).resolve().parents[2] / "examples" / "sample-city"
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
@@ -103,14 +103,10 @@ def annotated(text: str, notes: list[tuple[int, str, int]], untouched: list[int]
     return "\n".join(part for group in lines for part in group)
 
 
-def comments(text: str) -> Counter[str]:
-    return Counter(comment for _, _, comment in found_comments(text))
-
-
 def holds(name: str, text: str) -> str:
     once = format_text(name, text)
     assert format_text(name, once) == once
-    assert comments(once) == comments(text)
+    assert Counter(comments_in(once)) == Counter(comments_in(text))
     # Counted without any reading of YAML: what the finder of comments itself might overlook.
     assert [once.count(mark) for mark in ("# note ", "# beside ")] == [
         text.count(mark) for mark in ("# note ", "# beside ")
