@@ -16,12 +16,12 @@ from zones.errors import ConfigurationError
 from zones.expiry import closed_because
 from zones.model import GATEWAY, Action, Group, Mode, Selector
 from zones.question import unknown_name
+from zones.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zones.model import Flow, Guard, Host, Policy
-    from zones.verdict import Reason
 
 
 class Kind(StrEnum):
@@ -232,9 +232,15 @@ def _holdings(policy: Policy, ends: tuple[Selector, ...], now: float) -> Iterato
                     flow,
                     role,
                     whole=len(held) == len(ends) and all(_all_of(end, own) for end in ends),
-                    closed=closed_because(flow, now, policy.timezone),
+                    closed=closed_because(flow, now, policy.timezone) or _unserved(flow, role, held),
                     barred=_barring(policy, flow, role, {end.zone for end in held}, other),
                 )
+
+
+def _unserved(flow: Flow, role: Role, held: list[Selector]) -> Reason | None:
+    """Return `no-proxy` for a flow that leads to domain names alone: no packet matches it."""
+    ends = flow.destinations if role is Role.SOURCE else held
+    return Reason.NO_PROXY if flow.allowing and all(end.name is not None for end in ends) else None
 
 
 def _barring(
@@ -275,7 +281,9 @@ def _reaches(policy: Policy, flows: tuple[Holding, ...], zones: set[str], role: 
             continue
         mine = {end.zone for end in (flow.sources if role is Role.SOURCE else flow.destinations)} & zones
         for end in flow.destinations if role is Role.SOURCE else flow.sources:
-            if any(not guards_against(policy, flow, *_directed(role, zone, end.zone)) for zone in mine):
+            if end.name is None and any(
+                not guards_against(policy, flow, *_directed(role, zone, end.zone)) for zone in mine
+            ):
                 entries = found.setdefault((end.zone, flow.action), [])
                 if flow not in entries:
                     entries.append(flow)

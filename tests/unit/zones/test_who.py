@@ -106,6 +106,18 @@ def test_a_domain_is_found_by_the_names_that_mean_it(policy: Policy) -> None:
         assert [h.flow.id for h in answer.flows] == ["F5"]
 
 
+def test_a_way_by_name_is_shut_until_a_proxy_serves_names(small: Callable[[str], Policy]) -> None:
+    policy = small("""
+        names: {cloud: {hosts: ["*.example.com"], zone: w}}
+        flows: [{id: F1, from: a, to: cloud, service: tcp/443, action: allow}]
+    """)
+
+    for asked in ("cloud", "a"):
+        answer = who(policy, asked, now=0)
+        assert [(h.closed, h.open) for h in answer.flows] == [("no-proxy", False)]
+        assert (answer.reaches, answer.reached_by) == ((), ())
+
+
 def test_our_own_address_is_the_gateway_and_a_martian_nobodys(policy: Policy) -> None:
     assert who(policy, "10.1.255.254", now=0).zones == ("gateway",)
     assert who(policy, "gateway", now=0).kind is Kind.GATEWAY
