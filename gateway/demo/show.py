@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.demo.city import City
     from gateway.replay.summary import Summary
 
-GENERATED_PACKETS = 2000
+GENERATED_PACKETS = 3000
 _DELIVERY_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 
