@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from zones.decide import RANKS
 from zones.lint.finding import Subject, flow_subject, ids
 from zones.model import Action
-from zones.proof.space import Budget, Undecided, covers, find_point
+from zones.proof.shadow import BoxIndex
+from zones.proof.space import Budget, Undecided, covers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -115,14 +116,23 @@ def _covering(pieces: Iterable[tuple[Piece, list[Piece]]]) -> list[Flow] | None:
     covering: dict[str, Flow] = {}
     budget = Budget(STEPS_PER_FLOW)
     for piece, others in pieces:
-        alone = next((other for other in others if covers(other.box, piece.box)), None)
-        if (
-            alone is None
-            and find_point(piece.box, [other.box for other in others], budget=budget) is not None
-        ):
+        by = _held_by(piece, others, budget)
+        if by is None:
             return None
-        covering |= {other.flow.id: other.flow for other in ([alone] if alone is not None else others)}
+        covering |= {other.flow.id: other.flow for other in by}
     return [covering[flow_id] for flow_id in sorted(covering)]
+
+
+def _held_by(piece: Piece, others: list[Piece], budget: Budget) -> list[Piece] | None:
+    """Return the first of the others that holds a piece alone, else a few that do together."""
+    alone = next((other for other in others if covers(other.box, piece.box)), None)
+    if alone is not None:
+        return [alone]
+    if not others:
+        return None
+    index = BoxIndex([other.box for other in others], budget=budget)
+    left, by = index.outside(piece.box, (1 << len(others)) - 1)
+    return [others[at] for at in by] if left is None else None
 
 
 def _over(other: Flow, flow: Flow, alike: bool) -> bool:
