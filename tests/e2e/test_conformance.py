@@ -178,6 +178,9 @@ def test_neighbours_find_each_other_and_nobody_passes_as_one(town: Any, packet: 
         solicit = {"ttl": 255}
         forwarded = [packet("alice", "2001:db8:2::1", ICMP6, kind, more=solicit) for kind in (135, 136)]
         assert enforced.differences(forwarded) == ({"deny invalid-state": 2}, [])
+        # Not of this link, though it says so: a router has had it in hands.
+        remote = [packet("alice", "2001:db8:1::fe", ICMP6, kind, more={"ttl": 254}) for kind in (135, 136)]
+        assert enforced.differences(remote) == ({"deny invalid-state": 2}, [])
         # As a neighbour of another zone, straight through the guards.
         spoofed = [
             packet("alice", dst, ICMP6, 136, src=src, more=solicit)

@@ -75,6 +75,25 @@ def test_until_its_last_moment_a_flow_is_open_and_then_says_why_it_is_not(town: 
         assert verdicts(enforced, asked) == [("expired", "F1")]
 
 
+def test_a_large_allowlist_loads_whole_and_none_of_its_flows_lives_longer_for_it(
+    town: Any, packet: Any
+) -> None:
+    """In a user namespace one transaction could not hold it; built in pieces, it takes its time."""
+    count = 2000
+    groups = {f"g{n}": {"zone": "a", "networks": [f"10.1.{n // 250 + 2}.{n % 250}/32"]} for n in range(count)}
+    flows = [flow(f"F{n:04}", f"tcp/{n + 1}", expires="2027-03-31") | {"from": f"g{n}"} for n in range(count)]
+    flows.append(flow("F9999", "tcp/9999"))
+    with town.enforce({"groups": groups, "flows": flows}) as enforced:
+        earliest, latest = kernels_end(town, enforced)
+        assert earliest - 0.3 < MIDNIGHT < latest + 0.3
+        asked = [packet("alice", "10.2.0.1", TCP, port) for port in (9999, 2000)]
+        assert verdicts(enforced, *asked) == [("flow", "F9999"), ("default-deny", None)]
+        last = packet("alice", "10.2.0.1", TCP, count, src="10.1.9.249")
+        assert verdicts(enforced, last) == [("flow", "F1999")]
+        enforced.be(MIDNIGHT)
+        assert verdicts(enforced, last, asked[0]) == [("expired", "F1999"), ("flow", "F9999")]
+
+
 def test_hours_end_by_themselves_and_begin_with_the_next_renewal(town: Any, packet: Any) -> None:
     asked = packet("alice", "10.2.0.1", TCP, 7)
     with town.enforce(IN_HOURS) as enforced, town.line("amy", "bob", "10.2.0.1", 7) as line:
