@@ -611,7 +611,7 @@ declare(
             ja="同じ領域どうし: ゲートウェイを通るものだけ。同じセグメントの機器どうしはゲートウェイを通らずに届く。",
         ),
         "option-strict": Message(
-            en="expired flows count as a failure too", ja="期限切れのフローも失敗とみなす"
+            en="lint's errors and warnings fail it too", ja="lint のエラーと警告も失敗とみなす"
         ),
         "check-summary": Message(
             en="{name}: {zones} zones, {hosts} hosts, {flows} flows, {guards} guards; {passed} of {tests} tests passed; {proved} of {invariants} invariants proved; revision {revision}",
