@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gateway.audit.messages
-import gateway.cli.wording
+import gateway.cli.messages
 import gateway.demo.messages
 import gateway.doctor.messages
 import gateway.journal.messages
