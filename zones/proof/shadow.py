@@ -225,10 +225,11 @@ def redundant(policy: Policy, *, now: float, budget: Budget | None = None) -> li
             if region.flow is None:
                 continue
             seen.add(region.flow)
+            if region.reason is Reason.NO_PROXY:
+                needed.add(region.flow)  # what it will serve by name, packets do not show
             if pair.guard is None and region.flow not in needed:
                 same = frozenset(i for i, other in enumerate(regions) if other.flow == region.flow)
-                by_name = region.reason is Reason.NO_PROXY  # what it will serve, packets do not show
-                if by_name or _matters(index, at, answers, pair.rest.crossing, same):
+                if _matters(index, at, answers, pair.rest.crossing, same):
                     needed.add(region.flow)
     return [flow.id for flow in policy.flows if flow.id in seen and flow.id not in needed]
 
