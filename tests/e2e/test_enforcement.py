@@ -39,7 +39,7 @@ def test_an_expiring_flow_is_cut_in_the_kernel_with_nobody_there(town: Any, pack
         town.line("alice", "bob", "10.2.0.1", 7) as expiring,
         town.line("amy", "bob", "10.2.0.1", 8) as lasting,
     ):
-        enforced.be(MIDNIGHT - 2.0)
+        enforced.be(MIDNIGHT - 1.5)
         enforced.program.process.send_signal(signal.SIGKILL)
         enforced.program.process.wait(10)
         assert expiring.speak()
