@@ -31,6 +31,7 @@ def command(
     """Check everything first, then start the roles and stay."""
     import asyncio
 
+    from gateway.kernel.enforcer import close_gates
     from gateway.settings import freeze, read_settings
     from zones.load import load_policy, read_sources
 
@@ -44,8 +45,10 @@ def command(
         terminal.say("run-check-ok", policy=loaded.name, revision=loaded.revision[:12])
         return ExitCode.OK
     with _only_gateway():
-        frozen = freeze(settings, sources, loaded.revision)
-        return asyncio.run(_run(terminal, settings, frozen, loaded.revision))
+        close_gates()  # whatever fails from here on fails closed
+        with _only_here(settings.state):
+            frozen = freeze(settings, sources, loaded.revision)
+            return asyncio.run(_run(terminal, settings, frozen, loaded.revision))
 
 
 def _demand_privilege() -> None:
@@ -96,6 +99,28 @@ def _only_gateway() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _only_here(state: Path) -> Iterator[None]:
+    """Be the one gateway on this state directory; one in another network namespace may have it.
+
+    Raises:
+        BackendError: another one has it, or it cannot be written.
+    """
+    import fcntl
+
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (state / "gateway.lock").open("a", encoding="ascii")
+    except OSError as error:
+        raise BackendError("state-unwritable", path=str(state), detail=error.strerror or "") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackendError("state-in-use", path=str(state)) from error
+        yield
+
+
 async def _run(terminal: Terminal, settings: GatewaySettings, frozen: Path, revision: str) -> int:
     import asyncio
     import os
@@ -109,7 +134,6 @@ async def _run(terminal: Terminal, settings: GatewaySettings, frozen: Path, revi
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    close_gates()
     arguments = ["--settings", str(frozen), "--parent", str(os.getpid())]
     socket_path = settings.run_directory / "recorder.sock"
     async with AuditClient(socket_path, actor="supervisor", revision=revision) as audit:
@@ -131,7 +155,7 @@ async def _run(terminal: Terminal, settings: GatewaySettings, frozen: Path, revi
             terminal.out.flush()
             await stop.wait()
         finally:
-            audit.emit("gateway-stopping", reason="told-to-stop")
+            audit.emit("gateway-stopping", reason="told-to-stop" if stop.is_set() else "start-failed")
             await audit.flush()
             await supervisor.stop()
             close_gates()

@@ -42,6 +42,12 @@ declare(
             hint_en="stop it first (SIGTERM)",
             hint_ja="先にそれを停止してください(SIGTERM)",
         ),
+        "state-in-use": Message(
+            en="a gateway in another network namespace works in {path}",
+            ja="別のネットワーク名前空間のゲートウェイが {path} を使っています",
+            hint_en="give each gateway a --state of its own",
+            hint_ja="ゲートウェイごとに別の --state を指定してください",
+        ),
         "state-unwritable": Message(
             en="cannot write the state directory {path}: {detail}",
             ja="状態ディレクトリ {path} に書き込めません: {detail}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -321,6 +322,18 @@ def test_a_state_directory_that_cannot_be_written_is_named(town: Any, city: Path
     said = refused(town, city)
     assert (said["exit"], said["error"]) == (3, "state-unwritable")
     assert str(city / "state") in said["message"]
+    assert closed(town)
+
+
+def test_a_state_directory_another_gateway_works_in_is_left_alone(town: Any, city: Path) -> None:
+    """One in another network namespace: its roles must find their settings when they are started again."""
+    (city / "state").mkdir()
+    with (city / "state/gateway.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = refused(town, city)
+    assert (said["exit"], said["error"]) == (3, "state-in-use")
+    assert [path.name for path in (city / "state").iterdir()] == ["gateway.lock"]
+    assert closed(town)
 
 
 def test_check_only_says_that_it_could_run_and_starts_nothing(town: Any, city: Path, untouched: str) -> None:
