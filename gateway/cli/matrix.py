@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.layout import columns
+from gateway.cli.paint import Span, grid
 from gateway.cli.policies import moment_meant, policy_of
 from gateway.cli.terminal import shared_flags, words
 from zones.errors import ExitCode
@@ -69,8 +69,11 @@ def command(
 
         terminal.write(picture(matrix, say, title=title, note=revision, compact=hosts))
     elif form == "text":
-        lines = _letters(matrix, say) if hosts else _text(matrix, say)
-        terminal.write("\n".join([title, "", *lines, "", revision]))
+        terminal.write(f"{title}\n")
+        lines = (_letters if hosts else _text)(matrix, say, color=terminal.color)
+        # Names and words were made printable before they were coloured.
+        terminal.out.writelines(f"{line}\n" for line in lines)
+        terminal.write(f"\n{revision}")
     else:
         terminal.write((_csv if form == "csv" else _markdown)(matrix, say))
     return ExitCode.OK
@@ -123,43 +126,52 @@ def legend(matrix: Matrix, say: Callable[..., str]) -> list[tuple[str, str, str]
     ]
 
 
-def _text(matrix: Matrix, say: Callable[..., str]) -> Iterator[str]:
-    rows = [[say("matrix-corner"), *matrix.names]]
+def _text(matrix: Matrix, say: Callable[..., str], *, color: bool) -> Iterator[str]:
+    rows = [[[Span(name, "heading")] for name in (say("matrix-corner"), *matrix.names)]]
     for source in matrix.names:
-        cells = [[text for _, text in parts_of(cell, say)] for cell in _row(matrix, source)]
-        rows.append([""] * (len(matrix.names) + 1))
+        cells = [[Span(text, kind) for kind, text in parts_of(cell, say)] for cell in _row(matrix, source)]
+        rows.append([[] for _ in range(len(matrix.names) + 1)])
         for line in range(max(len(cell) for cell in cells)):
-            first = source if line == 0 else ""
-            rows.append([first, *(cell[line] if line < len(cell) else "" for cell in cells)])
-    yield from columns(rows)
+            first = [Span(source, "heading")] if line == 0 else []
+            rows.append([first, *(cell[line : line + 1] for cell in cells)])
+    yield from grid(rows, color=color)
     yield ""
-    yield from columns([[sample, meaning] for _, sample, meaning in legend(matrix, say)])
+    entries = legend(matrix, say)
+    yield from grid(
+        [[[Span(sample, kind)], [Span(meaning)]] for kind, sample, meaning in entries], color=color
+    )
     yield say("matrix-legend-within")
 
 
-def _letters(matrix: Matrix, say: Callable[..., str]) -> Iterator[str]:
+def _letters(matrix: Matrix, say: Callable[..., str], *, color: bool) -> Iterator[str]:
     """Yield one line a host with one letter a cell; columns are numbered like the rows."""
     numbers = [str(number) for number in range(1, len(matrix.names) + 1)]
-    places = max(map(len, numbers))
-    head = [["", "", "", "".join(f" {number:>{places}}" for number in numbers)]]
+    places = max(map(len, numbers), default=1)
+    head: list[list[Span]] = [[], [], [], [Span(f" {number:>{places}}") for number in numbers]]
     rows = [
         [
-            number,
-            name,
-            matrix.zones[name],
-            "".join(f" {_letter(cell):>{places}}" for cell in _row(matrix, name)),
+            [Span(number)],
+            [Span(name, "heading")],
+            [Span(matrix.zones[name])],
+            [span for cell in _row(matrix, name) for span in _letter(cell, places)],
         ]
         for number, name in zip(numbers, matrix.names, strict=True)
     ]
-    yield from columns([*head, *rows])
+    yield from grid([head, *rows], color=color)
     yield ""
-    shown = [(LETTERS[kind], meaning) for kind, _, meaning in legend(matrix, say) if kind in LETTERS]
-    yield from columns([*shown, (".", say("matrix-legend-nothing"))])
+    shown = [(kind, LETTERS[kind], meaning) for kind, _, meaning in legend(matrix, say) if kind in LETTERS]
+    shown.append(("nothing", ".", say("matrix-legend-nothing")))
+    yield from grid([[[Span(letter, kind)], [Span(meaning)]] for kind, letter, meaning in shown], color=color)
 
 
-def _letter(cell: Cell | None) -> str:
-    kinds = [kind for kind, _ in parts_of(cell, lambda code, **_: code) if kind in LETTERS]
-    return " " if cell is None else "".join(LETTERS[kind] for kind in kinds[:2]) or "."
+def _letter(cell: Cell | None, places: int) -> Iterator[Span]:
+    """Yield at most two letters of a cell, after the blanks that put them under the column's number."""
+    kinds = [kind for kind, _ in parts_of(cell, lambda code, **_: code) if kind in LETTERS][:2]
+    letters = [Span(LETTERS[kind], kind) for kind in kinds]
+    if not letters:
+        letters = [Span(" ") if cell is None else Span(".", "nothing")]
+    yield Span(" " * (1 + max(places - len(letters), 0)))
+    yield from letters
 
 
 def _row(matrix: Matrix, source: str) -> list[Cell | None]:
