@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Finding = tuple[str, str, dict[str, object]]
 """A code, the key of the flow it is about, and the parameters of its message."""
 
+_CARRIED = frozenset({Action.SANITIZE_MAIL, Action.SANITIZE_WEB, Action.RENDER, Action.FILE_TRANSFER})
 _SMTP_PORTS = frozenset({25, 587})
 _RDP_PORT = 3389
 
@@ -33,9 +34,7 @@ def check_flow(flow: Flow) -> Iterator[Finding]:
         yield "deny-expires", "expires", {}
     if flow.action is Action.DENY and flow.hours is not None:
         yield "deny-hours", "when", {}
-    ends = {selector.zone for selector in (*flow.sources, *flow.destinations)}
-    if ends == {GATEWAY}:
-        yield "gateway-to-gateway", "to", {}
+    yield from _gateway_ends(flow)
     for term in flow.services:
         if flow.action is Action.SANITIZE_MAIL and not _only_ports(term, _SMTP_PORTS):
             yield "sanitize-mail-service", "service", {}
@@ -43,6 +42,20 @@ def check_flow(flow: Flow) -> Iterator[Finding]:
             yield "sanitize-web-service", "service", {}
         elif flow.action is Action.RENDER and not _carries_http(term):
             yield "render-service", "service", {}
+
+
+def _gateway_ends(flow: Flow) -> Iterator[Finding]:
+    """Yield a flow that begins and ends at the gateway, or one that the gateway carries only to itself."""
+    sources = {selector.zone for selector in flow.sources}
+    destinations = {selector.zone for selector in flow.destinations}
+    # A name that is not known leaves no selector: what is left of the flow is not what was meant.
+    if sources == destinations == {GATEWAY}:
+        yield "gateway-to-gateway", "to", {}
+        return
+    # The gateway is between the two ends of these: what is meant for itself has nobody behind it.
+    for end, zones in (("from", sources), ("to", destinations)):
+        if flow.action in _CARRIED and GATEWAY in zones:
+            yield "carried-to-gateway", end, {"action": flow.action.value}
 
 
 def _only_ports(term: ServiceTerm, ports: frozenset[int]) -> bool:

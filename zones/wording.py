@@ -360,6 +360,12 @@ declare(
         "gateway-to-gateway": Message(
             en="'{id}' leads from the gateway to itself", ja="'{id}' はゲートウェイから自身への通信です"
         ),
+        "carried-to-gateway": Message(
+            en="'{id}': {action} carries from one zone into another; the gateway itself is neither end",
+            ja="'{id}': {action} は領域から領域へ渡す動作です。ゲートウェイ自身は送信元にも宛先にもなりません",
+            hint_en="name the machine behind the gateway; what the gateway itself serves is opened with `allow`",
+            hint_ja="ゲートウェイの先にある機器を書いてください。ゲートウェイ自身が提供するものは `allow` で開けます",
+        ),
         "sanitize-mail-service": Message(
             en="'{id}': mail is sanitised on tcp/25 and tcp/587 only",
             ja="'{id}': メールの無害化は tcp/25 と tcp/587 だけです",
