@@ -187,13 +187,14 @@ def never_decides(policy: Policy, *, now: float, budget: Budget | None = None) -
         Undecided: the budget is spent.
     """
     living: set[str] = set()
-    before: dict[str, set[str]] = {}
-    for pair, regions, boxes in _lists(Regions(policy, now=now)):
+    asked = Regions(policy, now=now)
+    before: dict[str, set[str]] = {flow: set() for flow in _taking_part(asked)}
+    for pair, regions, boxes in _lists(asked):
         index = BoxIndex(boxes, budget=budget)
         for at, region in enumerate(regions):
             if region.flow is None:
                 continue
-            by = before.setdefault(region.flow, set())
+            by = before[region.flow]
             if pair.guard is not None or region.decided_by != region.flow:
                 by.add(pair.guard or region.decided_by or "")
             elif region.flow not in living:
@@ -217,29 +218,37 @@ def redundant(policy: Policy, *, now: float, budget: Budget | None = None) -> li
         Undecided: the budget is spent.
     """
     needed: set[str] = set()
-    seen: set[str] = set()
-    for pair, regions, boxes in _lists(Regions(policy, now=now)):
+    asked = Regions(policy, now=now)
+    for pair, regions, boxes in _lists(asked):
         index = BoxIndex(boxes, budget=budget)
         answers = [region.crossing for region in regions]
         for at, region in enumerate(regions):
             if region.flow is None:
                 continue
-            seen.add(region.flow)
             if region.reason is Reason.NO_PROXY:
                 needed.add(region.flow)  # what it will serve by name, packets do not show
             if pair.guard is None and region.flow not in needed:
                 same = frozenset(i for i, other in enumerate(regions) if other.flow == region.flow)
                 if _matters(index, at, answers, pair.rest.crossing, same):
                     needed.add(region.flow)
+    seen = _taking_part(asked)
     return [flow.id for flow in policy.flows if flow.id in seen and flow.id not in needed]
+
+
+def _pairs(regions: Regions) -> Iterator[Pair]:
+    zones = regions.zones
+    for one in zones:
+        yield from (regions.pair(one, other) for other in zones if one != other or one in zones[:-1])
+
+
+def _taking_part(regions: Regions) -> set[str]:
+    """Return every open flow, also one whose packets cannot come (a redirect, ends of two families)."""
+    return {region.flow for pair in _pairs(regions) for region in pair.all_regions if region.flow is not None}
 
 
 def _lists(regions: Regions) -> Iterator[tuple[Pair, list[Region], list[Box]]]:
     """Yield the regions of every pair of zones and IP version as a first-match list of boxes."""
-    zones = regions.zones
-    for pair in (
-        regions.pair(one, other) for one in zones for other in zones if one != other or one in zones[:-1]
-    ):
+    for pair in _pairs(regions):
         for family in pair.families:
             kept = [
                 (region, box) for region in pair.all_regions if (box := meet(region.box, family)) is not None
