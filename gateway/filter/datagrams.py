@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.filter.states import FRAGMENT_SECONDS
+from gateway.filter.states import FRAGMENT_SECONDS, NANO
 
 if TYPE_CHECKING:
     from gateway.filter.frames import Frame
     from zones.verdict import Verdict
 
 MAX_DATAGRAMS = 4096
+_FRAGMENT_NS = FRAGMENT_SECONDS * NANO
 
 
 class Datagram(NamedTuple):
@@ -19,7 +20,7 @@ class Datagram(NamedTuple):
 
     first: Frame
     ingress: str | None
-    expires: float
+    expires: int
     verdict: Verdict
     connection: int
 
@@ -35,28 +36,28 @@ class Datagrams:
         self._limit = max_datagrams
         self._open: OrderedDict[bytes, Datagram] = OrderedDict()
 
-    def find(self, frame: Frame, ingress: str | None, now: float) -> Datagram | None:
+    def find(self, frame: Frame, ingress: str | None, now: int) -> Datagram | None:
         """Return the datagram a later fragment belongs to; None for an orphan and for one that overlaps."""
         datagram = self._current(frame, now)
         if datagram is None or datagram.ingress != ingress or frame.offset < datagram.first.payload:
             return None
         return datagram
 
-    def rewrites(self, frame: Frame, ingress: str | None, now: float) -> bool:
+    def rewrites(self, frame: Frame, ingress: str | None, now: int) -> bool:
         """Return whether a first fragment contradicts the one that came before it."""
         datagram = self._current(frame, now)
         return datagram is not None and (datagram.first.key, datagram.ingress) != (frame.key, ingress)
 
     def remember(
-        self, frame: Frame, ingress: str | None, now: float, verdict: Verdict, connection: int
+        self, frame: Frame, ingress: str | None, now: int, verdict: Verdict, connection: int
     ) -> None:
         """Keep what a first fragment was decided to be."""
-        if len(self._open) >= self._limit:
+        identity = _identity(frame)
+        if self._open.pop(identity, None) is None and len(self._open) >= self._limit:
             self._open.popitem(last=False)
-        expires = now + FRAGMENT_SECONDS
-        self._open[_identity(frame)] = Datagram(frame, ingress, expires, verdict, connection)
+        self._open[identity] = Datagram(frame, ingress, now + _FRAGMENT_NS, verdict, connection)
 
-    def _current(self, frame: Frame, now: float) -> Datagram | None:
+    def _current(self, frame: Frame, now: int) -> Datagram | None:
         datagram = self._open.get(_identity(frame))
         return None if datagram is None or now >= datagram.expires else datagram
 

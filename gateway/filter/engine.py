@@ -185,10 +185,9 @@ class ReferenceEngine:
         """Tell the gateway's own packets from copies of what was judged as it came in."""
         if (frame.version, frame.src) in self._policy.gateway_addresses:
             return self._judge(frame, GATEWAY, time_ns)[1:]
-        now = time_ns / _NANO
-        entry = self._tracker.find(frame.key, now)
+        entry = self._tracker.find(frame.key, time_ns)
         if entry is not None and entry.local and frame.key != entry.key:
-            self._tracker.advance(entry, frame, now)
+            self._tracker.advance(entry, frame, time_ns)
             return None, entry.number, GATEWAY_ANSWER
         return None, 0, OUTBOUND_COPY
 
@@ -209,12 +208,12 @@ class ReferenceEngine:
         self, frame: Frame, ingress: str | None, time_ns: int, mark: int
     ) -> tuple[Frame, Verdict, int, int]:
         """Judge a fragment; a later one comes back with the ports of the first."""
-        now = time_ns / _NANO
-        if frame.fragment == FIRST_FRAGMENT and not self._datagrams.rewrites(frame, ingress, now):
+        if frame.fragment == FIRST_FRAGMENT and not self._datagrams.rewrites(frame, ingress, time_ns):
             verdict, connection = self._whole(frame, ingress, time_ns)
-            self._datagrams.remember(frame, ingress, now, verdict, connection)
+            self._datagrams.remember(frame, ingress, time_ns, verdict, connection)
             return frame, verdict, connection, mark
-        datagram = self._datagrams.find(frame, ingress, now) if frame.fragment == LATER_FRAGMENT else None
+        later = frame.fragment == LATER_FRAGMENT
+        datagram = self._datagrams.find(frame, ingress, time_ns) if later else None
         if datagram is None:
             orphan = self._decide(frame, ingress, time_ns, _INVALID)
             return frame, orphan, 0, mark | ORPHAN_FRAGMENT
@@ -224,8 +223,7 @@ class ReferenceEngine:
 
     def _whole(self, frame: Frame, ingress: str | None, time_ns: int) -> tuple[Verdict, int]:
         """Judge a packet, or the first fragment that stands for one; return verdict and connection."""
-        now = time_ns / _NANO
-        entry = self._tracker.find(frame.key, now)
+        entry = self._tracker.find(frame.key, time_ns)
         moment = 0 if self._now is not None else time_ns // self._moment_ns
         memory = None
         if entry is not None:
@@ -238,13 +236,13 @@ class ReferenceEngine:
             if fresh.reason is Reason.SPOOFED_SOURCE:
                 # Before tracking, as in the kernel's raw hook: a forged reset must not end a connection.
                 return fresh, 0
-        state, entry = self._tracker.advance(entry, frame, now)
+        state, entry = self._tracker.advance(entry, frame, time_ns)
         if known and memory is not None and memory.state is state and entry is not None:
             return memory.verdict, entry.number
         if state is State.NEW:
             verdict = self._asked(frame, ingress, time_ns, moment)
             if entry is None:
-                return self._open(frame, now, verdict)
+                return self._open(frame, time_ns, verdict)
         elif state is State.INVALID:
             verdict = self._asked(frame, ingress, time_ns, moment, _INVALID)
         else:
@@ -268,12 +266,12 @@ class ReferenceEngine:
         far = self._policy.zone_of(frame.version, int.from_bytes(frame.quoted[size : 2 * size]))
         return far == (ingress or self._policy.zone_of(frame.version, frame.src))
 
-    def _open(self, frame: Frame, now: float, verdict: Verdict) -> tuple[Verdict, int]:
+    def _open(self, frame: Frame, time_ns: int, verdict: Verdict) -> tuple[Verdict, int]:
         """Track the connection a new packet opens, if the policy lets it pass."""
         if not verdict.passes:
             return verdict, 0
         local = verdict.outcome is not Outcome.ALLOW or verdict.destination_zone == GATEWAY
-        entry = self._tracker.admit(frame, now, verdict.decided_by, local=local)
+        entry = self._tracker.admit(frame, time_ns, verdict.decided_by, local=local)
         if entry is None:
             return verdict._replace(outcome=Outcome.DENY, reason=Reason.LIMIT), 0
         return verdict, entry.number

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+NANO = 1_000_000_000
+"""Nanoseconds in a second: time-outs are written in whole seconds, times are counted in whole nanoseconds."""
+
 
 class Tcp(IntEnum):
     """Where a TCP connection stands, seen from the middle."""
@@ -131,7 +134,7 @@ def _rows(table: dict[Segment, dict[Tcp, Tcp | Step]]) -> tuple[tuple[int, ...],
 STEPS = (_rows(ORIGINAL), _rows(REPLY))
 """The two tables as `STEPS[is_reply][segment][state]`."""
 
-TCP_SECONDS: dict[Tcp, float] = {
+TCP_SECONDS: dict[Tcp, int] = {
     Tcp.NONE: 0,
     Tcp.SYN_SENT: 120,
     Tcp.SYN_RECEIVED: 60,
@@ -147,16 +150,16 @@ TCP_SECONDS: dict[Tcp, float] = {
 
 # protocol → seconds of silence before and after an answer was seen
 _UDP, _ICMP, _ICMP6, _GRE, _SCTP = 17, 1, 58, 47, 132
-SECONDS: dict[int, tuple[float, float]] = {
+SECONDS: dict[int, tuple[int, int]] = {
     _UDP: (30, 120),
     _ICMP: (30, 30),
     _ICMP6: (30, 30),
     _GRE: (30, 180),
     _SCTP: (10, 210),
 }
-GENERIC_SECONDS = (600.0, 600.0)
-UDP_STREAM_SECONDS = 2.0
+GENERIC_SECONDS = (600, 600)
+UDP_STREAM_SECONDS = 2
 """Only a UDP exchange older than this counts as a stream and gets the longer time-out."""
 
-FRAGMENT_SECONDS = 30.0
+FRAGMENT_SECONDS = 30
 """How long the rest of a datagram may take (the kernel's `ipfrag_time`)."""

@@ -4,9 +4,12 @@ Modelled on Linux conntrack with loose=0 (`gateway.filter.states` holds the tabl
 only after a packet of state `new` was admitted by the policy; a refused one leaves nothing behind. Out of
 scope is TCP window tracking: a segment with a wrong sequence number passes here and is invalid there.
 
-The table is bounded. When it is full, the connection that was never answered and has been silent longest
-makes room; with none of that kind, new connections are refused. What was forgotten is invalid (TCP) or
-decided anew (the rest): eviction never opens anything.
+The table is bounded. When it is full, a few of the connections both sides have spoken on are looked at, in
+turn, and those that expired are forgotten; failing that, the oldest of the others makes room; with none of
+that kind, new connections are refused. What was forgotten is invalid (TCP) or decided anew (the rest):
+eviction never opens anything. No step looks at the whole table, so a flood cannot make it slow.
+
+Times are whole nanoseconds. `native/track.h` is the same in C: tests hold the two to each other.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING
 from gateway.filter.frames import ICMP_QUERIES, Frame, reverse_key
 from gateway.filter.states import (
     GENERIC_SECONDS,
+    NANO,
     SECONDS,
     SEGMENTS,
     STEPS,
@@ -34,7 +38,12 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 262_144
 _NO_NEXT_HEADER = 59
 _SCTP_INIT = 1
-_SECONDS_OF = tuple(float(TCP_SECONDS[state]) for state in Tcp)
+_TCP_NS = tuple(TCP_SECONDS[state] * NANO for state in Tcp)
+_SILENCE_NS = {protocol: (before * NANO, after * NANO) for protocol, (before, after) in SECONDS.items()}
+_GENERIC_NS = (GENERIC_SECONDS[0] * NANO, GENERIC_SECONDS[1] * NANO)
+_UDP_STREAM_NS = UDP_STREAM_SECONDS * NANO
+LOOKS = 4
+"""How many lasting connections are looked at for expiry each time room is needed."""
 
 
 class Entry:
@@ -55,7 +64,7 @@ class Entry:
         "state",
     )
 
-    def __init__(self, number: int, frame: Frame, now: float, flow: str | None, *, local: bool) -> None:
+    def __init__(self, number: int, frame: Frame, now: int, flow: str | None, *, local: bool) -> None:
         self.number = number
         self.key = frame.key
         self.protocol = frame.protocol
@@ -82,19 +91,21 @@ class Remembered:
 
 
 class Tracker:
-    """The table of admitted connections. Times are seconds; every method takes the time as an argument."""
+    """The table of admitted connections. Times are nanoseconds; every method is told the time."""
 
     def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
         self._limit = max_connections
         self._index: dict[bytes, Entry] = {}
-        self._unanswered: OrderedDict[bytes, Entry] = OrderedDict()
-        self._admitted = self.evicted = self._until_sweep = 0
+        # An entry is in one of the two: oldest first, and next to be looked at first.
+        self._unassured: OrderedDict[bytes, Entry] = OrderedDict()
+        self._assured: OrderedDict[bytes, Entry] = OrderedDict()
+        self._admitted = self.evicted = 0
 
     def __len__(self) -> int:
         """Return how many connections are remembered, silent ones that have not been met again included."""
-        return len({id(entry) for entry in self._index.values()})
+        return len(self._unassured) + len(self._assured)
 
-    def find(self, key: bytes, now: float) -> Entry | None:
+    def find(self, key: bytes, now: int) -> Entry | None:
         """Return the connection that packets with this key belong to, in either direction."""
         entry = self._index.get(key)
         if entry is not None and now >= entry.expires:
@@ -102,7 +113,7 @@ class Tracker:
             return None
         return entry
 
-    def advance(self, entry: Entry | None, frame: Frame, now: float) -> tuple[State, Entry | None]:
+    def advance(self, entry: Entry | None, frame: Frame, now: int) -> tuple[State, Entry | None]:
         """Return the state of a packet and its connection, None for one that must be admitted first."""
         if entry is None:
             return self._unknown(frame, now)
@@ -121,22 +132,27 @@ class Tracker:
             entry.answered = True
         return (State.ESTABLISHED if reply or entry.answered else State.NEW), entry
 
-    def admit(self, frame: Frame, now: float, flow: str | None, *, local: bool) -> Entry | None:
-        """Remember the connection a `new` packet opens; None when the table has no room for it."""
-        if len(self._index) >= 2 * self._limit and not self._make_room(now):
+    def admit(self, frame: Frame, now: int, flow: str | None, *, local: bool) -> Entry | None:
+        """Remember the connection a `new` packet opens; None when the table has no room for it.
+
+        A connection that was known by this key is forgotten.
+        """
+        if (known := self._index.get(frame.key)) is not None:
+            self._forget(known)
+        if len(self) >= self._limit and not self._make_room(now):
             return None
         self._admitted += 1
         entry = Entry(self._admitted, frame, now, flow, local=local)
         if frame.protocol == TCP:
             entry.state = int(Tcp.SYN_SENT)
-            entry.expires = now + _SECONDS_OF[Tcp.SYN_SENT]
+            entry.expires = now + _TCP_NS[Tcp.SYN_SENT]
         else:
-            entry.expires = now + SECONDS.get(frame.protocol, GENERIC_SECONDS)[0]
+            entry.expires = now + _SILENCE_NS.get(frame.protocol, _GENERIC_NS)[0]
         self._index[frame.key] = self._index[reverse_key(frame.key)] = entry
-        self._unanswered[frame.key] = entry
+        self._unassured[frame.key] = entry
         return entry
 
-    def _unknown(self, frame: Frame, now: float) -> tuple[State, Entry | None]:
+    def _unknown(self, frame: Frame, now: int) -> tuple[State, Entry | None]:
         """Return the state of a packet that no connection claims: opening, reporting on one, or invalid."""
         if frame.quoted is not None:
             return self._related(frame, now)
@@ -151,7 +167,7 @@ class Tracker:
             opens = protocol != _NO_NEXT_HEADER
         return (State.NEW if opens else State.INVALID), None
 
-    def _related(self, frame: Frame, now: float) -> tuple[State, Entry | None]:
+    def _related(self, frame: Frame, now: int) -> tuple[State, Entry | None]:
         """Return whether an ICMP error reports on a packet of a connection, to the one who sent it."""
         quoted = frame.quoted or b""
         entry = self.find(quoted, now)
@@ -175,20 +191,20 @@ class Tracker:
             entry.state, entry.answered = int(Tcp.SYN_RECEIVED), True
         return STEPS[reply][segment][entry.state]
 
-    def _tcp_done(self, entry: Entry, step: int, now: float) -> None:
+    def _tcp_done(self, entry: Entry, step: int, now: int) -> None:
         if step == Step.KEEP:
             return
         if step == Tcp.ESTABLISHED and not entry.assured:
             self._assure(entry)
         entry.state = step
-        entry.expires = now + _SECONDS_OF[step]
+        entry.expires = now + _TCP_NS[step]
         if step == Tcp.CLOSED and not entry.answered:
             # Reset before anything was answered: nothing is left to track.
             self._forget(entry)
 
-    def _other(self, entry: Entry, now: float) -> None:
-        unanswered, answered = SECONDS.get(entry.protocol, GENERIC_SECONDS)
-        lasting = entry.answered and (entry.protocol != UDP or now - entry.born > UDP_STREAM_SECONDS)
+    def _other(self, entry: Entry, now: int) -> None:
+        unanswered, answered = _SILENCE_NS.get(entry.protocol, _GENERIC_NS)
+        lasting = entry.answered and (entry.protocol != UDP or now - entry.born > _UDP_STREAM_NS)
         entry.expires = now + (answered if lasting else unanswered)
         if lasting and not entry.assured and entry.protocol not in (ICMP, ICMP6):
             self._assure(entry)
@@ -196,26 +212,28 @@ class Tracker:
     def _assure(self, entry: Entry) -> None:
         """Both sides have spoken: this one is not evicted to make room."""
         entry.assured = True
-        self._unanswered.pop(entry.key, None)
+        del self._unassured[entry.key]
+        self._assured[entry.key] = entry
 
-    def _make_room(self, now: float) -> bool:
-        """Forget what has expired, now and then; failing that, the oldest connection nobody has answered."""
-        self._until_sweep -= 1
-        if self._until_sweep < 0:
-            # Looking at every entry for every refused packet is what a flood would want.
-            self._until_sweep = self._limit // 16
-            silent = [e for key, e in self._index.items() if key == e.key and now >= e.expires]
-            for entry in silent:
+    def _make_room(self, now: int) -> bool:
+        """Forget what has expired of the next few; failing that, the oldest that is not assured."""
+        before = len(self)
+        for _ in range(min(LOOKS, len(self._assured))):
+            key, entry = next(iter(self._assured.items()))
+            if now >= entry.expires:
                 self._forget(entry)
-            if silent:
-                return True
-        if not self._unanswered:
+            else:
+                self._assured.move_to_end(key)
+        if len(self) < before:
+            return True
+        if not self._unassured:
             return False
-        self.evicted += 1
-        self._forget(next(iter(self._unanswered.values())))
+        oldest = next(iter(self._unassured.values()))
+        self.evicted += now < oldest.expires
+        self._forget(oldest)
         return True
 
     def _forget(self, entry: Entry) -> None:
-        self._unanswered.pop(entry.key, None)
+        del (self._assured if entry.assured else self._unassured)[entry.key]
         self._index.pop(entry.key, None)
         self._index.pop(reverse_key(entry.key), None)

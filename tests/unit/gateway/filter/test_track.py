@@ -21,8 +21,8 @@ from scapy.all import (
 
 from gateway.filter.frames import Frame
 from gateway.filter.link import parse_frame
-from gateway.filter.states import ORIGINAL, REPLY, SECONDS, SEGMENTS, TCP_SECONDS, Segment, Step, Tcp
-from gateway.filter.track import Entry, Tracker
+from gateway.filter.states import NANO, ORIGINAL, REPLY, SECONDS, SEGMENTS, TCP_SECONDS, Segment, Step, Tcp
+from gateway.filter.track import LOOKS, Entry, Tracker
 from zones.verdict import State
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Watch:
 
     def __init__(self, tracker: Tracker | None = None, *, local: bool = False) -> None:
         self.tracker = Tracker() if tracker is None else tracker
-        self.now = 1000.0
+        self.now = 1000 * NANO
         self.local = local
 
     def see(self, packet: Frame) -> State:
@@ -113,7 +113,7 @@ def test_a_syn_inside_a_connection_passes_without_changing_it() -> None:
     entry = watch.entry(go("A"))
     assert entry is not None
     until = entry.expires
-    watch.now += 5
+    watch.now += 5 * NANO
 
     assert watch.see(go("S")) is ESTABLISHED
     assert (entry.state, entry.expires) == (Tcp.ESTABLISHED, until)
@@ -132,7 +132,7 @@ def test_a_refused_connection_leaves_nothing() -> None:
 def test_after_a_reset_only_a_new_syn_opens_again() -> None:
     watch = Watch().open()
     watch.see(back("R"))
-    watch.now += 1
+    watch.now += NANO
 
     first = watch.entry(go("A"))
     assert watch.see(go("S")) is NEW
@@ -162,12 +162,12 @@ def test_both_ends_may_open_at_once() -> None:
         ([go("S"), back("SA"), go("A"), back("R")], TCP_SECONDS[Tcp.CLOSED]),
     ],
 )
-def test_each_state_times_out_on_its_own(before: list[Frame], seconds: float) -> None:
+def test_each_state_times_out_on_its_own(before: list[Frame], seconds: int) -> None:
     watch = Watch()
     for packet in before:
         watch.see(packet)
 
-    watch.now += seconds - 1
+    watch.now += seconds * NANO - 1
     assert watch.entry(go("A")) is not None
     watch.now += 1
     assert watch.entry(go("A")) is None
@@ -189,15 +189,15 @@ def test_udp_is_established_by_its_answer_and_lasts_longer_as_a_stream() -> None
         ESTABLISHED,
         ESTABLISHED,
     ]
-    watch.now += before
+    watch.now += before * NANO
     assert watch.see(answer) is NEW, "a short exchange is over: the other side would open one of its own"
 
     watch = Watch()
     for packet in (ask, answer):
         watch.see(packet)
-    watch.now += 5
+    watch.now += 5 * NANO
     watch.see(ask)
-    watch.now += after - 1
+    watch.now += after * NANO - 1
     assert watch.see(answer) is ESTABLISHED
 
 
@@ -254,7 +254,7 @@ def test_an_error_that_is_not_for_the_sender_or_about_a_stranger_is_invalid() ->
 def test_an_error_does_not_keep_a_connection_alive() -> None:
     watch = Watch()
     watch.see(go("S"))
-    watch.now += TCP_SECONDS[Tcp.SYN_SENT] - 1
+    watch.now += TCP_SECONDS[Tcp.SYN_SENT] * NANO - 1
     watch.see(report(HERE, IP(src=HERE, dst=THERE) / TCP(sport=4000, dport=443)))
     watch.now += 1
 
@@ -288,7 +288,7 @@ def test_the_gateways_own_answer_is_presumed_where_it_cannot_be_seen() -> None:
 def test_a_full_table_forgets_the_oldest_unanswered_and_keeps_what_is_established() -> None:
     watch = Watch(Tracker(max_connections=4)).open()
     for port in range(5000, 5010):
-        watch.now += 1
+        watch.now += NANO
         assert watch.see(go("S", port)) is NEW
 
     assert len(watch.tracker) == 4
@@ -305,8 +305,32 @@ def test_a_table_full_of_established_connections_takes_no_more() -> None:
             watch.see(packet)
 
     assert watch.tracker.admit(go("S", 7000), watch.now, "F1", local=False) is None
-    watch.now += TCP_SECONDS[Tcp.ESTABLISHED]
+    watch.now += TCP_SECONDS[Tcp.ESTABLISHED] * NANO
     assert watch.tracker.admit(go("S", 7000), watch.now, "F1", local=False) is not None
+
+
+def test_dead_connections_make_room_before_living_ones_a_few_looks_at_a_time() -> None:
+    watch = Watch(Tracker(max_connections=3 * LOOKS))
+    for port in range(3 * LOOKS):
+        for packet in (go("S", 6000 + port), back("SA", 6000 + port), go("A", 6000 + port)):
+            watch.see(packet)
+        if port >= 2 * LOOKS:
+            watch.see(back("R", 6000 + port))
+    watch.now += TCP_SECONDS[Tcp.CLOSED] * NANO
+
+    tries = [watch.tracker.admit(go("S", 7000), watch.now, "F1", local=False) for _ in range(3)]
+    assert [entry is not None for entry in tries] == [False, False, True]
+    assert len(watch.tracker) == 2 * LOOKS + 1
+    assert watch.tracker.evicted == 0, "what had expired was not evicted"
+
+
+def test_a_connection_that_is_admitted_again_replaces_the_first() -> None:
+    watch = Watch(Tracker(max_connections=1))
+    watch.see(go("S"))
+
+    again = watch.tracker.admit(back("S"), watch.now, "F2", local=False)
+    assert watch.entry(go("S")) is again
+    assert (len(watch.tracker), watch.tracker.evicted) == (1, 0)
 
 
 def test_every_flag_byte_and_state_has_one_defined_step() -> None:
