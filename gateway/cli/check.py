@@ -50,7 +50,7 @@ def command(paths: tuple[str, ...], now_text: str | None, *, strict: bool, termi
         terminal.problem(problem)
     proofs = list(verify(policy, now=now))
     for proof in proofs:
-        _invariant(terminal, proof)
+        _invariant(terminal, policy, proof, now)
     code = ExitCode.FINDING if failed or (strict and findings) else exit_code(proofs)
     counts = {"tests": len(results), "passed": len(results) - len(failed), "expired": len(expired)}
     _summary(terminal, policy, code, proved=sum(proof.state == "proved" for proof in proofs), **counts)
@@ -75,10 +75,10 @@ def _findings(policy: Policy, documents: Sequence[Document], now: float) -> list
     ]
 
 
-def _invariant(terminal: Terminal, proof: Result) -> None:
+def _invariant(terminal: Terminal, policy: Policy, proof: Result, now: float) -> None:
     """Write what is known of an invariant in one line; all of it where it is not proved, and as JSON."""
     if terminal.json_lines or proof.state != "proved":
-        write_result(terminal, proof)
+        write_result(terminal, policy, proof, now)
     elif proof.transitive:
         terminal.log("verify-proved-transitive", id=proof.invariant.id)
     else:

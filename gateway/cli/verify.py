@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,9 @@ def command(
         budget=budget,
     ):
         results.append(result)
-        write_result(terminal, result)
+        write_result(terminal, policy, result, now)
     if pcap is not None:
-        _capture(pcap, policy, results, now)
+        _capture(pcap, policy, results)
     _summary(terminal, policy, results, now)
     return exit_code(results)
 
@@ -93,10 +94,10 @@ def _chosen(policy: Policy, ids: tuple[str, ...]) -> list[Invariant]:
 # --- words -------------------------------------------------------------------------------------------------
 
 
-def write_result(terminal: Terminal, result: Result) -> None:
+def write_result(terminal: Terminal, policy: Policy, result: Result, now: float) -> None:
     """Write what is known of one invariant, with all a proof rests on or every hop of a counterexample."""
     if terminal.json_lines:
-        terminal.data(result_record(terminal, result))
+        terminal.data(result_record(terminal, policy, result))
         return
     invariant = result.invariant
     if result.unclear is not None:
@@ -115,9 +116,21 @@ def write_result(terminal: Terminal, result: Result) -> None:
     for assumption in result.assumptions:
         terminal.say("verify-assumes", assumption=terminal.words(assumption.code, **assumption.params))
     for example in result.counterexamples:
-        terminal.say("verify-target", target=example.target)
-        for step in example.steps:
-            _write_step(terminal, step)
+        _write_example(terminal, policy, example, now)
+
+
+def _write_example(terminal: Terminal, policy: Policy, example: Counterexample, now: float) -> None:
+    """Write the hops, and from when on where a flow opens only then."""
+    terminal.say("verify-target", target=example.target)
+    for step in example.steps:
+        _write_step(terminal, step)
+        if step.at > now:
+            now = step.at
+            terminal.say("verify-step-at", moment=_moment(now, policy))
+
+
+def _moment(seconds: float, policy: Policy) -> str:
+    return datetime.fromtimestamp(seconds, policy.timezone).isoformat(timespec="minutes")
 
 
 def _write_step(terminal: Terminal, step: Step) -> None:
@@ -148,7 +161,7 @@ def _service(step: Step) -> str:
     return step.seen.packet.describe().rpartition(" ")[2]
 
 
-def result_record(terminal: Terminal, result: Result) -> dict[str, Any]:
+def result_record(terminal: Terminal, policy: Policy, result: Result) -> dict[str, Any]:
     """Return one result as JSON."""
     invariant = result.invariant
     return {
@@ -162,19 +175,20 @@ def result_record(terminal: Terminal, result: Result) -> dict[str, Any]:
             {"code": a.code, **a.params, "message": terminal.words(a.code, **a.params)}
             for a in result.assumptions
         ],
-        "counterexamples": [_example_record(example) for example in result.counterexamples],
+        "counterexamples": [_example_record(example, policy) for example in result.counterexamples],
         "file": invariant.file,
         "line": invariant.line,
     }
 
 
-def _example_record(example: Counterexample) -> dict[str, Any]:
+def _example_record(example: Counterexample, policy: Policy) -> dict[str, Any]:
     from zones.address import address_text
 
     return {
         "to": example.target,
         "steps": [
             {
+                "at": _moment(step.at, policy),
                 "carried": step.carried.value,
                 "source": step.source,
                 "source_address": address_text(*step.source_address),
@@ -197,7 +211,7 @@ def _seen_record(step: Step) -> dict[str, Any]:
 
 def _summary(terminal: Terminal, policy: Policy, results: Sequence[Result], now: float) -> None:
     counts = {state: sum(result.state.value == state for result in results) for state in _CODES}
-    moment = datetime.fromtimestamp(now, policy.timezone).isoformat(timespec="minutes")
+    moment = _moment(now, policy)
     if terminal.json_lines:
         record = {"verify": "summary", "policy": policy.name, "at": moment, **counts}
         terminal.data({**record, "revision": policy.revision})
@@ -210,7 +224,7 @@ def _summary(terminal: Terminal, policy: Policy, results: Sequence[Result], now:
 # --- capture -----------------------------------------------------------------------------------------------
 
 
-def _capture(path: Path, policy: Policy, results: Sequence[Result], now: float) -> None:
+def _capture(path: Path, policy: Policy, results: Sequence[Result]) -> None:
     """Write the packets of all counterexamples, each on an interface of the zone that it comes from."""
     from gateway.cli.frames import frame
     from gateway.replay.packets import Direction
@@ -219,7 +233,7 @@ def _capture(path: Path, policy: Policy, results: Sequence[Result], now: float) 
 
     interfaces = [name for zone in policy.zones.values() for name in zone.interfaces]
     steps = [
-        step.seen
+        (step.at, step.seen)
         for result in results
         for example in result.counterexamples
         for step in example.steps
@@ -228,9 +242,11 @@ def _capture(path: Path, policy: Policy, results: Sequence[Result], now: float) 
     try:
         with path.open("wb") as stream:
             writer = PcapngWriter(stream, interfaces)
-            at = int(now) * 1_000_000_000
-            # One connection is one conversation, however many chains it is part of.
-            for seen in dict.fromkeys(steps):
+            at = 0
+            # One connection is one conversation, however many chains it is part of. A replay judges by the
+            # time of the packet, so each bears the moment at which its flow is open.
+            for moment, seen in sorted(dict.fromkeys(steps), key=itemgetter(0)):
+                at = max(at, int(moment) * 1_000_000_000)
                 packets = [seen.packet] if seen.reply is None else [seen.packet, seen.reply]
                 for packet in packets:
                     ours = packet.ingress == GATEWAY

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from gateway.cli.main import main
+from gateway.replay.captures import read_capture
+from gateway.replay.packets import Packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,14 +151,70 @@ def test_ipv6_counts(run: Callable[..., Ended]) -> None:
     assert (ended.code, "six 2001:db8:2::5" in ended.out) == (1, True)
 
 
-def test_what_is_closed_now_but_opens_later_is_a_printed_assumption(run: Callable[..., Ended]) -> None:
-    flows = "[{id: F1, from: a, to: b, service: tcp/443, action: allow, when: {days: sat}}]"
+_SATURDAYS = "{id: F1, from: a, to: b, service: tcp/443, action: allow, when: {days: sat}}"
 
-    monday = run("verify", "-", "--now", "2026-10-05", stdin=policy(NEVER, flows=flows))
-    saturday = run("verify", "-", "--now", "2026-10-10", stdin=policy(NEVER, flows=flows))
 
-    assert (monday.code, saturday.code) == (0, 1)
-    assert "assumes: F1 stay closed" in monday.out
+def test_a_flow_that_opens_later_breaks_it_at_the_moment_named(
+    run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    city, capture = policy(NEVER, flows=f"[{_SATURDAYS}]"), tmp_path / "broken.pcapng"
+
+    monday = run("verify", "-", "--now", "2026-10-05", "--pcap", str(capture), stdin=city)
+    saturday = run("verify", "-", "--now", "2026-10-10", stdin=city)
+
+    assert (monday.code, saturday.code) == (1, 1)
+    assert "from 2026-10-10T00:00+09:00" in monday.out
+    assert "from 2026-10-10" not in saturday.out
+    with capture.open("rb") as stream:
+        (first, *_) = read_capture(stream, "-")
+    assert isinstance(first, Packet)
+    assert first.time_ns == 1_791_558_000_000_000_000  # that Saturday's first second in Japan
+
+
+def test_a_flow_that_expires_before_it_opens_again_breaks_nothing(run: Callable[..., Ended]) -> None:
+    flows = "[" + _SATURDAYS.replace("when:", "expires: 2026-10-09, when:") + "]"
+
+    assert run("verify", "-", "--now", "2026-10-05", stdin=policy(NEVER, flows=flows)).code == 0
+
+
+def test_what_only_an_approval_would_open_is_a_printed_assumption(run: Callable[..., Ended]) -> None:
+    flows = "[" + _SATURDAYS.replace("days: sat", "approval: {people: 2, max_minutes: 60}") + "]"
+
+    ended = run("verify", "-", "--now", "2026-10-05", stdin=policy(NEVER, flows=flows))
+
+    assert ended.code == 0
+    assert "assumes: nobody approves F1" in ended.out
+
+
+_THIRD = "  c: {interfaces: [c0], networks: [10.3.0.0/16]}"
+_RELAYED = "hosts: {relay: {zone: c, ip: 10.3.0.5}}"
+
+
+def _chain(first: str, second: str) -> str:
+    return (
+        f"[{{id: F1, from: a, to: relay, service: tcp/443, action: allow, {first}}},"
+        f" {{id: F2, from: relay, to: b, service: tcp/443, action: allow, {second}}}]\n{_RELAYED}"
+    )
+
+
+def test_a_relay_holds_data_until_the_next_flow_opens(run: Callable[..., Ended]) -> None:
+    flows = _chain("when: {days: mon}", "when: {days: sun}")
+
+    city = policy(NEVER, flows=flows, zones=_THIRD)
+    ended = run("verify", "-", "--json", "--transitive", "--now", "2026-10-06", stdin=city)
+
+    (example,) = ended.records[0]["counterexamples"]
+    assert ended.code == 1
+    assert [step["at"][:10] for step in example["steps"]] == ["2026-10-12", "2026-10-18"]
+
+
+def test_a_chain_whose_second_flow_has_expired_by_then_is_undecided(run: Callable[..., Ended]) -> None:
+    flows = _chain("when: {days: mon}", "expires: 2026-10-10")
+
+    city = policy(NEVER, flows=flows, zones=_THIRD)
+    ended = run("verify", "-", "--transitive", "--now", "2026-10-06", stdin=city)
+
+    assert (ended.code, "in this order" in ended.out) == (4, True)
 
 
 def test_only_the_required_actions_may_carry_data(run: Callable[..., Ended]) -> None:

@@ -44,6 +44,10 @@ declare(
             en="an end is known by domain name only, and no packet shows a name",
             ja="端がドメイン名だけで示されており、パケットからは判らない",
         ),
+        "undecided-order": Message(
+            en="each step is open at some time, but perhaps never together, or in this order",
+            ja="それぞれの段は開く時があるが、同時に、またはこの順に開くかどうかを示せない",
+        ),
         "verify-clauses": Message(en="  basis: {clauses}", ja="  根拠: {clauses}"),
         "verify-exceptions": Message(en="  without {ids}: {because}", ja="  例外 {ids} を除く: {because}"),
         "verify-assumes": Message(en="  assumes: {assumption}", ja="  前提: {assumption}"),
@@ -59,9 +63,9 @@ declare(
             en="only packets that come to the gateway count: hosts in '{zone}' reach each other without it",
             ja="ゲートウェイに来るパケットだけを見る('{zone}' の中のホスト同士はゲートウェイなしで届く)",
         ),
-        "assume-asleep": Message(
-            en="{ids} stay closed: closed at this moment (hours, approval), they break it when they open",
-            ja="{ids} が閉じたままである(いまは時間帯・承認により閉じているが、開くと破れる)",
+        "assume-unapproved": Message(
+            en="nobody approves {ids}: it would break this",
+            ja="{ids} を誰も承認しない(承認されると破れる)",
         ),
         "verify-target": Message(en="  to {target}:", ja="  {target} まで:"),
         "verify-step": Message(
@@ -72,6 +76,7 @@ declare(
             en="    {source} → {destination}  in the replies to {destination} → {source}  {service}  {action} {flow}",
             ja="    {source} → {destination}  ({destination} → {source} の応答)  {service}  {action} {flow}",
         ),
+        "verify-step-at": Message(en="      from {moment}", ja="      {moment} から"),
         "verify-step-segment": Message(
             en="    {source} → {destination}  on their segment, without the gateway",
             ja="    {source} → {destination}  同じセグメント内(ゲートウェイを通らない)",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zones.decide import in_trial
-from zones.expiry import closed_because
+from zones.expiry import closed_because, next_opening
 from zones.model import GATEWAY, Action
 from zones.program import compile_policy
 from zones.proof.packets import (
@@ -26,12 +26,12 @@ from zones.proof.space import common, normal, without
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zones.address import Network
-    from zones.model import Policy, ServiceTerm
+    from zones.model import Flow, Policy, ServiceTerm
     from zones.program import Step
     from zones.proof.space import Box, Ranges
-
-_ASLEEP = (Reason.OUTSIDE_HOURS, Reason.NEEDS_APPROVAL)
 
 EVERY_ADDRESS: Ranges = normal(piece for _, ranges in FAMILIES for piece in ranges)
 
@@ -88,16 +88,25 @@ class Pair:
 class Regions:
     """The regions of a policy at `now`, made for each pair of zones when first asked for.
 
-    With `awake`, flows that are out of their hours or not approved count as open: since time only narrows,
-    what holds then holds at every moment from `now` on.
+    Flows that are closed for one of the reasons in `awake` and may still open count as open, those in
+    `asleep` not: since time only narrows, what holds then holds at every moment from `now` on at which no
+    others open.
     """
 
-    def __init__(self, policy: Policy, *, now: float, awake: bool = False) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        now: float,
+        awake: Collection[Reason] = (),
+        asleep: Collection[str] = (),
+    ) -> None:
         self.policy, self.now = policy, now
         self._steps = compile_policy(policy).pairs
         self._closed = {flow.id: closed_because(flow, now, policy.timezone) for flow in policy.flows}
-        if awake:
-            self._closed |= {flow: None for flow, closed in self._closed.items() if closed in _ASLEEP}
+        self._closed |= {
+            flow.id: None for flow in policy.flows if flow.id not in asleep and self._wakes(flow, awake)
+        }
         self._addresses: dict[tuple[Network, ...], Ranges] = {}
         self._services: dict[tuple[ServiceTerm, ...], Ranges] = {}
         self._pairs: dict[tuple[str, str], Pair] = {}
@@ -128,9 +137,19 @@ class Regions:
             return self._members[destination]
         return self._own.get(source, ())
 
-    def asleep(self, flow: str) -> bool:
-        """Whether a flow is closed at this moment and may open later: out of its hours, or not approved."""
-        return self._closed[flow] in _ASLEEP
+    def _wakes(self, flow: Flow, awake: Collection[Reason]) -> bool:
+        closed = self._closed[flow.id]
+        if closed is None or closed not in awake:
+            return False
+        # One that has expired before its hours come round again never opens.
+        return (
+            closed is not Reason.OUTSIDE_HOURS
+            or next_opening(flow, self.now, self.policy.timezone) is not None
+        )
+
+    def closed(self, flow: str) -> Reason | None:
+        """Return why a flow is closed, None where it is open or counts as open."""
+        return self._closed[flow]
 
     def pair(self, source: str, destination: str) -> Pair:
         """Return the regions from one zone to another."""

@@ -2,8 +2,9 @@
 
 `never` asks whether data gets from one place to another by `allow` and the actions in `over`;
 `require_action` whether it gets there by any other action than those. Data goes both ways over a connection,
-whoever opened it. `except` names flows whose ways do not count. A proof speaks of one moment, and lists what
-it takes for granted; every counterexample has been decided by `decide` before it is reported.
+whoever opened it. `except` names flows whose ways do not count. A proof speaks of one moment and of all that
+come after it, and lists what it takes for granted; every counterexample has been decided by `decide`, at the
+moment it names, before it is reported.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from zones.decide import in_trial
+from zones.expiry import closed_because, next_opening
 from zones.model import GATEWAY, Action
 from zones.proof.packets import EVERY_SERVICE, address_number, address_of, address_ranges
 from zones.proof.reach import Reach
 from zones.proof.regions import Regions
 from zones.proof.space import Budget, Undecided, common, find_point, meet, normal
-from zones.proof.ways import Carried, Seen, Ways, shown
+from zones.proof.ways import Carried, Disagreement, Seen, Ways, shown
+from zones.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from zones.proof.ways import Crossing
 
 
+_ASLEEP = (Reason.OUTSIDE_HOURS, Reason.NEEDS_APPROVAL)
 _Way: TypeAlias = "Crossing | tuple[Hop, ...]"
 """One crossing, or a chain of hops."""
 
@@ -50,8 +55,12 @@ class Assumption(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One hop of a counterexample; `seen` is None where both ends are on one segment."""
+    """One hop of a counterexample; `seen` is None where both ends are on one segment.
 
+    `at` is the moment (seconds since the epoch): later than the question's where a flow opens only then.
+    """
+
+    at: float
     carried: Carried
     source: str
     source_address: tuple[int, int]
@@ -99,7 +108,13 @@ def verify(
         Disagreement: a counterexample that `decide` decides otherwise (a bug).
     """
     regions = Regions(policy, now=now)
-    awake = cache(lambda: Regions(policy, now=now, awake=True))
+
+    @cache
+    def awake(exceptions: frozenset[str], *reasons: Reason) -> Regions:
+        # An exception that sleeps goes on refusing what only a wider flow would open; while it is open, it
+        # decides instead of that. Either way the wider flow carries nothing.
+        return Regions(policy, now=now, awake=reasons, asleep=exceptions)
+
     for invariant in policy.invariants if invariants is None else invariants:
         question = _Question(
             regions,
@@ -132,6 +147,10 @@ def counted(invariant: Invariant) -> frozenset[Action]:
     return frozenset(Action) - {Action.DENY, *invariant.require_action}
 
 
+class _NotInTime(Exception):
+    """A way was found that needs flows in an order, or together, in which they may never be open."""
+
+
 class _Question:
     def __init__(
         self, regions: Regions, invariant: Invariant, *, transitive: bool, trust: bool, budget: Budget
@@ -153,22 +172,29 @@ class _Question:
                 found[zone] = normal((*found.get(zone, ()), *ranges))
         return found
 
-    def answer(self, awake: Callable[[], Regions]) -> Result:
-        """Return the answer; `awake` gives the same policy with all flows open that may open later."""
-        result = self._result(State.UNDECIDED, unclear="undecided-budget")
+    def answer(self, awake: Callable[..., Regions]) -> Result:
+        """Return the answer; `awake` gives the same policy with flows open that are closed for some reasons.
+
+        What breaks it later, when the hours of a flow come round, breaks it. An approval is given by people,
+        who may refuse it: the proof lists what it takes for granted of them.
+        """
         try:
-            ways, assumptions = self._found(self.regions)
-            if ways:
-                shown_ways = tuple(
-                    Counterexample(target=name, steps=tuple(self._steps(way))) for name, way in ways
-                )
-                return self._result(State.VIOLATED, counterexamples=shown_ways)
-            if self.unmodelled:
-                return self._result(State.UNDECIDED, unclear="undecided-name")
-            later, assumptions = self._found(awake())
+            for regions in (self.regions, awake(self.exceptions, Reason.OUTSIDE_HOURS)):
+                ways, assumptions = self._found(regions)
+                if ways:
+                    return self._result(State.VIOLATED, counterexamples=tuple(self._examples(ways)))
+                if self.unmodelled:
+                    return self._result(State.UNDECIDED, unclear="undecided-name")
+            later, _ = self._found(awake(self.exceptions, *_ASLEEP))
         except Undecided:
-            return result
-        return self._result(State.PROVED, assumptions=(*assumptions, *self._asleep(later)))
+            return self._result(State.UNDECIDED, unclear="undecided-budget")
+        except _NotInTime:
+            return self._result(State.UNDECIDED, unclear="undecided-order")
+        return self._result(State.PROVED, assumptions=(*assumptions, *self._unapproved(later)))
+
+    def _examples(self, ways: list[tuple[str, _Way]]) -> Iterator[Counterexample]:
+        for name, way in ways:
+            yield Counterexample(target=name, steps=tuple(self._steps(way)))
 
     def _result(
         self,
@@ -212,34 +238,46 @@ class _Question:
                 if (source, destination) != (GATEWAY, GATEWAY):
                     yield from ways.data(source, destination, (mine, theirs))
 
-    def _asleep(self, later: list[tuple[str, _Way]]) -> Iterator[Assumption]:
-        """Yield the flows that are closed now, and would break the invariant when they open."""
+    def _unapproved(self, later: list[tuple[str, _Way]]) -> Iterator[Assumption]:
+        """Yield the flows that would break the invariant if people approved them."""
         crossings = [crossing for _, way in later for crossing in _crossings_of(way)]
         ids = {crossing.region.decided_by for crossing in crossings} - {None}
-        asleep = sorted(flow for flow in ids if flow is not None and self.regions.asleep(flow))
-        if asleep:
-            yield Assumption("assume-asleep", {"ids": ", ".join(asleep)})
+        closed = sorted(
+            flow for flow in ids if flow is not None and self.regions.closed(flow) is Reason.NEEDS_APPROVAL
+        )
+        if closed:
+            yield Assumption("assume-unapproved", {"ids": ", ".join(closed)})
 
     # --- chains as steps -----------------------------------------------------------------------------
 
     def _steps(self, way: _Way) -> Iterator[Step]:
-        """Yield the hops with addresses that fit: where the next hop leaves from another one, by segment."""
+        """Yield the hops with addresses that fit: where the next hop leaves from another one, by segment.
+
+        Data may rest on a relay until the next flow opens, so the moments only go forward.
+
+        Raises:
+            _NotInTime: a flow of the chain closes for good before the data gets there.
+        """
+        now = self.regions.now
         if not isinstance(way, tuple):
-            yield self._step(way)
+            yield self._step(way, now)
             return
         at: int | None = None
         for hop in way:
             if hop.crossing is None:
                 if hop is way[-1]:
-                    yield self._segment(hop.source, at, hop.destination, hop.destination.addresses[0][0])
+                    yield self._segment(
+                        (hop.source, at), hop.destination, hop.destination.addresses[0][0], now
+                    )
                 continue  # the next hop starts somewhere on this segment, and says where
-            step = self._step(self._narrowed(hop, at, first=hop is way[0]))
+            step = self._step(self._narrowed(hop, at, first=hop is way[0]), now)
             start = address_number(*step.source_address)
             if at is None and hop is not way[0]:
-                yield self._segment(way[0].source, None, hop.source, start)
+                yield self._segment((way[0].source, None), hop.source, start, now)
             elif at is not None and start != at and not _one_machine(hop.source, at):
-                yield self._segment(hop.source, at, hop.source, start)
+                yield self._segment((hop.source, at), hop.source, start, now)
             yield step
+            now = step.at
             at = address_number(*step.destination_address)
 
     def _narrowed(self, hop: Hop, at: int | None, *, first: bool) -> Crossing:
@@ -254,12 +292,14 @@ class _Question:
         point = find_point(box, hop.crossing.minus, budget=self.budget) if box else None
         return replace(narrowed, box=box, point=point) if point is not None else narrowed
 
-    def _segment(self, source: Machine, at: int | None, destination: Machine, to: int) -> Step:
-        """Return the hop within a segment: from the address `at`, or from the start itself."""
+    def _segment(self, start: tuple[Machine, int | None], destination: Machine, to: int, now: float) -> Step:
+        """Return the hop within a segment: from a machine's address, or from the start itself."""
+        source, at = start
         if at is None:
-            start = common(self.sources.get(source.zone, ()), source.addresses)
-            at = (start or source.addresses)[0][0]
+            places = common(self.sources.get(source.zone, ()), source.addresses)
+            at = (places or source.addresses)[0][0]
         return Step(
+            at=now,
             carried=Carried.SEGMENT,
             source=self._label(source.zone, at),
             source_address=address_of(at),
@@ -269,8 +309,15 @@ class _Question:
 
     # --- what to show --------------------------------------------------------------------------------
 
-    def _step(self, crossing: Crossing) -> Step:
-        seen = shown(self.regions.policy, crossing, self.exceptions, now=self.regions.now)
+    def _step(self, crossing: Crossing, now: float) -> Step:
+        at = self._moment(crossing, now)
+        try:
+            seen = shown(self.regions.policy, crossing, self.exceptions, now=at)
+        except Disagreement:
+            if at > self.regions.now and self.exceptions:
+                # The flow opens when an exception that is open now has closed, and refuses in its place.
+                raise _NotInTime from None
+            raise
         packet = seen.packet
         ends = [(packet.version, packet.src), (packet.version, packet.dst)]
         zones = list(crossing.zones)
@@ -278,6 +325,7 @@ class _Question:
             ends.reverse()
             zones.reverse()
         return Step(
+            at=at,
             carried=crossing.carried,
             source=self._label(zones[0], address_number(*ends[0])),
             source_address=ends[0],
@@ -285,6 +333,26 @@ class _Question:
             destination_address=ends[1],
             seen=seen,
         )
+
+    def _moment(self, crossing: Crossing, now: float) -> float:
+        """Return when, from `now` on, the crossing is first open.
+
+        Raises:
+            _NotInTime: never again.
+        """
+        policy = self.regions.policy
+        flow = policy.flow(crossing.region.flow) if crossing.region.flow is not None else None
+        if flow is None:
+            if crossing.region.reason is Reason.WOULD_DENY and not in_trial(policy, now):
+                raise _NotInTime
+            return now
+        closed = closed_because(flow, now, policy.timezone)
+        if closed is None:
+            return now
+        opening = next_opening(flow, now, policy.timezone) if closed is Reason.OUTSIDE_HOURS else None
+        if opening is None:
+            raise _NotInTime
+        return opening
 
     def _label(self, zone: str, place: int) -> str:
         """Return the name of the host with this address, or its zone."""
