@@ -76,23 +76,34 @@ def check_zones(policy: Policy, merged: Merged) -> None:
     _tests(policy, merged)
     members = [("hosts", "ip", host.name, host.zone, host.addresses) for host in policy.hosts.values()]
     members += [
-        ("groups", "networks", group.name, group.zone, group.networks) for group in policy.groups.values()
-    ]
+        ("groups", "networks", name, entry.zone, tuple(entry.networks))
+        for name, (_, entry) in merged.named["groups"].items()
+        if name in policy.groups
+    ]  # the hosts of a group are reported once, as hosts
     for section, key, name, zone, networks in members:
         document = merged.named[section][name][0]
         for network in networks:
             if not _inside(policy, network, zone):
-                owner = policy.zone_of(network.version, network.first) or "-"
-                merged.problems.append(
-                    document.problem(
-                        "address-outside-zone",
-                        (section, name, key),
-                        name=name,
-                        network=network,
-                        zone=zone,
-                        owner=owner,
-                    )
-                )
+                code, params = _misplaced_network(policy, network, zone)
+                problem = document.problem(code, (section, name, key))
+                merged.problems.append(replace(problem, params={**params, "name": name}))
+
+
+def _misplaced_network(policy: Policy, network: Network, zone: str) -> tuple[str, dict[str, str]]:
+    """Return what is wrong with a network that is not wholly inside its zone."""
+    params = {"network": _shown(network), "zone": zone}
+    owners = [policy.zone_of(network.version, address) for address in (network.first, network.last)]
+    held = any(own.overlaps(network) for own in policy.zones[zone].networks) or zone in owners
+    if held or owners[0] != owners[1]:
+        return "network-beyond-zone", params
+    if owners[0] is None:
+        return "address-in-no-zone", params
+    return "address-outside-zone", {**params, "owner": owners[0]}
+
+
+def _shown(network: Network) -> str:
+    """Return a network as it was written: one address without its length."""
+    return str(network).rpartition("/")[0] if network.first == network.last else str(network)
 
 
 def _tests(policy: Policy, merged: Merged) -> None:
@@ -181,13 +192,7 @@ def _gateway_addresses(policy: Policy, merged: Merged) -> None:
         for address in zone.gateway:
             if policy.zone_of(address.version, address.first) != zone.name:
                 document = merged.named["zones"][zone.name][0]
-                merged.problems.append(
-                    document.problem(
-                        "address-outside-zone",
-                        ("zones", zone.name, "gateway"),
-                        name="gateway",
-                        network=address,
-                        zone=zone.name,
-                        owner=policy.zone_of(address.version, address.first) or "-",
-                    )
-                )
+                code, params = _misplaced_network(policy, address, zone.name)
+                path = ("zones", zone.name, "gateway")
+                problem = document.problem(code, path)
+                merged.problems.append(replace(problem, params={**params, "name": GATEWAY}))

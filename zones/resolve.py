@@ -6,12 +6,11 @@ broken one is reported already.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zones.canonical import flow_numbers, revision_of
-from zones.clauses import nearest_clause
+from zones.clauses import clauses_near
 from zones.consistency import check_flow, check_zones
 from zones.expiry import end_of_day
 from zones.model import (
@@ -35,6 +34,15 @@ from zones.model import (
 from zones.packet import parse_packet
 from zones.services import ANY, parse_service
 from zones.suppressions import suppressions_of
+from zones.unknown import (
+    address_as_name,
+    bad_packet,
+    keys_written,
+    names_read,
+    names_written,
+    unknown_name,
+    unknown_service,
+)
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -58,7 +66,8 @@ def resolve(merged: Merged) -> Policy | None:
 class _Resolver:
     def __init__(self, merged: Merged) -> None:
         self.merged = merged
-        self.broken = _names_written(merged) - {name for names in merged.named.values() for name in names}
+        # Written, but not understood: reported already, and no second time where somebody refers to it.
+        self.broken = names_written(merged) - names_read(merged)
         # What an unreadable file defines is not known: its names must not be reported as missing.
         self.unread = any(document.unread for document in merged.documents)
         self.zones: dict[str, Zone] = {}
@@ -76,7 +85,7 @@ class _Resolver:
         if merged.meta is None or not merged.named["zones"]:
             first = merged.documents[0]
             for section, there in (("meta", merged.meta), ("zones", merged.named["zones"])):
-                written = merged.problems and section in _keys_written(merged)
+                written = merged.problems and section in keys_written(merged)
                 if not there and not written and not self.unread:
                     self.report(first, "missing-section", (), section=section)
             return None
@@ -211,10 +220,10 @@ class _Resolver:
     def _unknown(
         self, document: Document, name: str, path: Sequence[str | int], known: Iterable[str]
     ) -> None:
-        if name not in self.broken and not self.unread:
-            near = difflib.get_close_matches(name, list(known), n=1)
-            code = "unknown-name-near" if near else "unknown-name"
-            self.report(document, code, path, name=name, suggestion=near[0] if near else "")
+        if name in self.broken or self.unread:
+            return
+        code, params = unknown_name(name, known)
+        self.report(document, code, path, **params)
 
     # --- entries in order ----------------------------------------------------------------------------
 
@@ -290,9 +299,9 @@ class _Resolver:
 
     def _basis(self, document: Document, path: tuple[str | int, ...], clauses: list[str]) -> tuple[str, ...]:
         for position, clause in enumerate(clauses):
-            near = nearest_clause(clause)
-            if near is not None:
-                self.report(document, "unknown-clause", (*path, position), clause=clause, suggestion=near)
+            if near := clauses_near(clause):
+                where, suggestion = (*path, position), ", ".join(near)
+                self.report(document, "unknown-clause", where, clause=clause, suggestion=suggestion)
         return tuple(clauses)
 
     def _selectors(
@@ -303,6 +312,11 @@ class _Resolver:
             selector = self._selector(name)
             if selector is not None:
                 selectors.append(selector)
+                continue
+            wrong = address_as_name(name, self.hosts.values(), self.groups.values())
+            if wrong is not None:
+                code, params = wrong
+                self.report(document, code, (*path, position), **params)
                 continue
             known = [*self.zones, *self.hosts, *self.groups, *self.names, GATEWAY]
             self._unknown(document, name, (*path, position), known)
@@ -330,7 +344,12 @@ class _Resolver:
             try:
                 terms.add(parse_service(name))
             except ValueError:
-                self._unknown(document, name, (*path, position), [*self.services, ANY])
+                wrong = unknown_service(name)
+                if wrong is None:
+                    self._unknown(document, name, (*path, position), [*self.services, ANY])
+                else:
+                    code, params = wrong
+                    self.report(document, code, (*path, position), **params)
         return tuple(sorted(terms, key=_term_order))
 
     def _invariant(self, document: Document, index: int, entry: Any) -> Invariant | None:
@@ -371,7 +390,8 @@ class _Resolver:
         try:
             parse_packet(entry.packet)
         except ValueError:
-            self.report(document, "bad-packet", (*path, "packet"), value=entry.packet)
+            code, params = bad_packet(entry.packet)
+            self.report(document, code, (*path, "packet"), **params)
             return None
         if entry.expect not in {*Outcome, *Reason}:
             self.report(document, "bad-expectation", (*path, "expect"), value=entry.expect)
@@ -408,28 +428,3 @@ def _term_order(term: ServiceTerm) -> tuple[int, int, int]:
     numbers = (term.protocol, term.low, term.high)
     low, middle, high = (-1 if number is None else number for number in numbers)
     return low, middle, high
-
-
-def _keys_written(merged: Merged) -> set[str]:
-    return {
-        key
-        for document in merged.documents
-        if document.root is not None and isinstance(document.root.value, dict)
-        for key in document.root.value
-    }
-
-
-def _names_written(merged: Merged) -> set[str]:
-    """Return every name and id that stands in the files, valid or not."""
-    names: set[str] = set()
-    for document in merged.documents:
-        sections = document.root.value if document.root is not None else None
-        for section in sections.values() if isinstance(sections, dict) else ():
-            if isinstance(section.value, dict):
-                names.update(section.value)
-            elif isinstance(section.value, list):
-                for item in section.value:
-                    node = item.value.get("id") if isinstance(item.value, dict) else None
-                    if node is not None and isinstance(node.value, str):
-                        names.add(node.value)
-    return names

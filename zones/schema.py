@@ -6,7 +6,7 @@ Every value arrives as text (see `zones.source`); the field here gives it its ty
 
 from __future__ import annotations
 
-import difflib
+import ipaddress
 import re
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from zones.address import Network, parse_address, parse_network
 from zones.address import host_network as one_address
 from zones.lint.codes import CODES
 from zones.model import Action, Mode, ServiceTerm, ZoneClass
+from zones.nearest import closest, full_width, half_width
 from zones.services import parse_service
 
 SCHEMA_VERSION = 1
@@ -34,7 +35,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def _checked(pattern: re.Pattern[str], code: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise PydanticCustomError(code, "{value}", {"value": str(value)})
+            raise _misfit(value, code, pattern.fullmatch)
         return value
 
     return BeforeValidator(check)
@@ -47,9 +48,44 @@ def _parsed(parse: Any, code: str) -> BeforeValidator:
                 raise TypeError(value)
             return parse(value)
         except (ValueError, TypeError, KeyError, OSError) as error:
-            raise PydanticCustomError(code, "{value}", {"value": str(value)}) from error
+            raise _misfit(value, code, parse) from error
 
     return BeforeValidator(check)
+
+
+def _misfit(value: Any, code: str, accepts: Any) -> PydanticCustomError:
+    """Return the error for a value that does not fit, or would fit if it were not typed in full width."""
+    plain = half_width(value) if isinstance(value, str) else value
+    if plain != value:
+        try:
+            fits = accepts(plain) is not None
+        except (ValueError, TypeError, KeyError, OSError):
+            fits = False
+        if fits:
+            context = {"value": value, "seen": full_width(value), "suggestion": plain}
+            return PydanticCustomError("full-width", "{value}", context)
+    return PydanticCustomError(code, "{value}", {"value": str(value)})
+
+
+def _network(value: Any) -> Any:
+    try:
+        return parse_network(value)
+    except (ValueError, TypeError) as error:
+        slipped = _host_bits(value)
+        if slipped is not None:
+            raise PydanticCustomError("host-bits", "{value}", slipped) from error
+        raise _misfit(value, "bad-network", parse_network) from error
+
+
+def _host_bits(value: Any) -> dict[str, Any] | None:
+    """Return what to write instead of a prefix with bits set beyond its length; None for anything else."""
+    if not isinstance(value, str) or "/" not in value:
+        return None
+    try:
+        meant = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return None
+    return {"value": value, "network": str(meant), "address": value.partition("/")[0]}
 
 
 def _host_address(text: str) -> Network:
@@ -100,8 +136,7 @@ def parse_days(text: str) -> frozenset[int]:
 
 def _lint_code(value: Any) -> Any:
     if not isinstance(value, str) or value not in CODES:
-        near = difflib.get_close_matches(str(value), CODES, n=1)
-        context = {"value": str(value), "suggestion": near[0] if near else ", ".join(CODES)}
+        context = {"value": str(value), "suggestion": ", ".join(closest(str(value), CODES))}
         raise PydanticCustomError("unknown-lint-code", "{value}", context)
     return value
 
@@ -112,7 +147,7 @@ def _listed(value: Any) -> Any:
 
 Name = Annotated[str, _checked(_NAME, "bad-name")]
 Interface = Annotated[str, _checked(_INTERFACE, "bad-interface")]
-NetworkText = Annotated[Network, _parsed(parse_network, "bad-network")]
+NetworkText = Annotated[Network, BeforeValidator(_network)]
 AddressText = Annotated[Network, _parsed(_host_address, "bad-address")]
 MacText = Annotated[str, _parsed(_lower_mac, "bad-mac")]
 DateText = Annotated[date, _parsed(_date, "bad-date")]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from zones.nearest import closest, full_width, half_width, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ _CODES = {
     "int_type": "not-a-number",
     "too_short": "empty-list",
 }
+_MISSPELT = frozenset({"unknown-key", "full-width"})
 _MAX_ROUNDS = 1000
 
 
@@ -50,7 +52,8 @@ def validate(document: Document, model: type[Model], problems: list[Problem]) ->
             return entries
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
-            problems += [_problem(document, model, fault, kept.original(fault["loc"])) for fault in faults]
+            found = [_problem(document, model, fault, kept.original(fault["loc"])) for fault in faults]
+            problems += _without_consequences(found)
             if not _prune(tree, [fault["loc"] for fault in faults], kept):
                 return None
     return None
@@ -131,13 +134,35 @@ def _problem(document: Document, model: type[BaseModel], fault: Any, path: list[
         path = path[:-1]
     name = str(path[-1]) if path else ""
     if code == "unknown-key":
-        near = difflib.get_close_matches(name, known_keys(model, path[:-1]), n=1)
-        context["suggestion"] = near[0] if near else ", ".join(known_keys(model, path[:-1]))
+        known = known_keys(model, path[:-1])
+        context["suggestion"] = ", ".join(closest(name, known))
+        if full_width(name):
+            # A full-width colon makes `from：a` one long key.
+            key, _, rest = half_width(name).partition(":")
+            if nearest(key, known) == key.strip():
+                code, written = "full-width", f"{key.strip()}: {rest.strip()}".rstrip()
+                context |= {"value": name, "seen": full_width(name), "suggestion": written}
+                bad_key = True
     if code == "missing-key":
         path = path[:-1]
     if code == "bad-shape":
         context["detail"] = str(fault.get("msg", ""))
     return document.problem(code, path, at_key=bad_key or code == "unknown-key", **{"key": name, **context})
+
+
+def _without_consequences(problems: list[Problem]) -> list[Problem]:
+    """Return the problems without the missing keys that are there, but misspelt."""
+    meant = {
+        (problem.file, problem.path.rpartition(".")[0], key)
+        for problem in problems
+        if problem.code in _MISSPELT
+        for key in [str(problem.params.get("suggestion", "")).partition(":")[0]]
+    }
+    return [
+        problem
+        for problem in problems
+        if problem.code != "missing-key" or (problem.file, problem.path, problem.params["key"]) not in meant
+    ]
 
 
 def known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:

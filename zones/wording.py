@@ -81,8 +81,8 @@ declare(
         "unknown-key": Message(
             en="unknown key '{key}'",
             ja="未知のキー '{key}'",
-            hint_en="known here: {suggestion}",
-            hint_ja="ここで使えるキー: {suggestion}",
+            hint_en="perhaps {suggestion}",
+            hint_ja="もしかして: {suggestion}",
         ),
         "missing-key": Message(en="the key '{key}' is missing", ja="キー '{key}' がありません"),
         "not-a-mapping": Message(
@@ -113,6 +113,12 @@ declare(
             ja="'{value}' はネットワークではありません",
             hint_en="write a prefix without host bits, such as 10.20.0.0/16 or 2001:db8::/32",
             hint_ja="10.20.0.0/16 や 2001:db8::/32 のように、ホスト部のないプレフィックスで書いてください",
+        ),
+        "host-bits": Message(
+            en="'{value}' has bits set beyond its prefix length",
+            ja="'{value}' はプレフィックス長より後ろのビットが立っています",
+            hint_en="the network is {network}; for the one machine write {address}",
+            hint_ja="ネットワークなら {network}、一台の機器なら {address} と書いてください",
         ),
         "bad-address": Message(
             en="'{value}' is not an address",
@@ -162,8 +168,8 @@ declare(
         "unknown-lint-code": Message(
             en="lint has no code '{value}'",
             ja="lint に '{value}' という指摘コードはありません",
-            hint_en="known codes: {suggestion}",
-            hint_ja="使えるコード: {suggestion}",
+            hint_en="perhaps {suggestion}; docs/reference/lint.md lists them all",
+            hint_ja="もしかして: {suggestion}。一覧は docs/reference/lint.md にあります",
         ),
         "empty-reason": Message(
             en="a reason is missing here",
@@ -302,11 +308,35 @@ declare(
             hint_en="did you mean '{suggestion}'?",
             hint_ja="'{suggestion}' のことですか?",
         ),
+        "unknown-number": Message(
+            en="nothing is called '{name}'",
+            ja="'{name}' という名前はありません",
+            hint_en="if it was taken out, take it out here too; those next to it by number are {suggestion}",
+            hint_ja="削除したものなら、ここからも取り除いてください。番号の前後にあるのは {suggestion} です",
+        ),
+        "full-width": Message(
+            en="'{value}' is written with full-width characters: {seen}",
+            ja="'{value}' に全角文字が使われています: {seen}",
+            hint_en="write {suggestion}",
+            hint_ja="半角で {suggestion} と書いてください",
+        ),
+        "address-not-name": Message(
+            en="{address} is an address; a name is wanted here",
+            ja="{address} はアドレスです。ここには名前を書きます",
+            hint_en="this address is called: {suggestion}",
+            hint_ja="このアドレスの名前: {suggestion}",
+        ),
+        "address-without-name": Message(
+            en="{address} is an address; a name is wanted here",
+            ja="{address} はアドレスです。ここには名前を書きます",
+            hint_en="give it a name under `hosts` (a network under `groups`), and write that",
+            hint_ja="`hosts`(ネットワークなら `groups`)で名前を付け、その名前を書いてください",
+        ),
         "unknown-clause": Message(
             en="there is no clause '{clause}'",
             ja="'{clause}' という条文はありません",
-            hint_en="did you mean '{suggestion}'? `masugata report --clauses` lists them",
-            hint_ja="'{suggestion}' のことですか? 条文の一覧は `masugata report --clauses` で確認できます",
+            hint_en="perhaps {suggestion}; `masugata report --clauses` lists them all",
+            hint_ja="もしかして: {suggestion}。条文の一覧は `masugata report --clauses` で確認できます",
         ),
         "name-without-zone": Message(
             en="'{name}' has no zone, and no zone is of class outside",
@@ -337,6 +367,18 @@ declare(
             ja="'{name}' の {network} は領域 '{zone}' ではなく '{owner}' に属します",
             hint_en="correct the address, or the zone",
             hint_ja="アドレスか zone を直してください",
+        ),
+        "address-in-no-zone": Message(
+            en="{network} of '{name}' is not in zone '{zone}': it belongs to no zone",
+            ja="'{name}' の {network} は領域 '{zone}' に属さず、どの領域のものでもありません",
+            hint_en="correct the address, or give '{zone}' the network that holds it",
+            hint_ja="アドレスを直すか、それを含むネットワークを '{zone}' に加えてください",
+        ),
+        "network-beyond-zone": Message(
+            en="{network} of '{name}' reaches beyond zone '{zone}'",
+            ja="'{name}' の {network} は領域 '{zone}' からはみ出しています",
+            hint_en="write a longer prefix, one that '{zone}' holds whole",
+            hint_ja="'{zone}' に全体が収まる、より長いプレフィックスで書いてください",
         ),
         "guard-needs-zone": Message(
             en="a guard stands between zones; '{name}' is none",

@@ -71,6 +71,9 @@ def flows(draw: st.DrawFn, flow_id: str, narrow: bool) -> dict[str, Any]:
     action = str(draw(st.sampled_from([*Action, Action.ALLOW, Action.ALLOW])))
     sources = ["a", "a1", "a-low", "a-two"] if narrow else SOURCES
     targets = ["b", "b1", "b-low"] if narrow else DESTINATIONS
+    if action not in {"allow", "deny"}:  # these carry past the gateway, never to it
+        sources = [name for name in sources if name != GATEWAY]
+        targets = [name for name in targets if name != GATEWAY]
     names = draw(st.lists(st.sampled_from(sources), min_size=1, max_size=2, unique=True))
     others = st.lists(st.sampled_from(targets), min_size=1, max_size=2, unique=True)
     flow: dict[str, Any] = {

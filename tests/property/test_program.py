@@ -139,6 +139,9 @@ def within(networks: tuple[Network, ...] | None, version: int, address: int) -> 
 @st.composite
 def flows(draw: st.DrawFn, flow_id: str, sources: list[str], destinations: list[str]) -> dict[str, Any]:
     action = draw(st.sampled_from([str(action) for action in Action]))
+    if action not in {"allow", "deny"}:  # these carry past the gateway, never to it
+        sources = [name for name in sources if name != GATEWAY]
+        destinations = [name for name in destinations if name != GATEWAY]
     names = draw(st.lists(st.sampled_from(sources), min_size=1, max_size=2, unique=True))
     targets = st.lists(st.sampled_from(destinations), min_size=1, max_size=2, unique=True)
     flow: dict[str, Any] = {

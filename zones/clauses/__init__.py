@@ -6,12 +6,13 @@ that are not known here are accepted as they are: a city may keep a list of its 
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from zones.nearest import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,17 +107,16 @@ def find_clause(clause_id: str) -> Clause | None:
     return clause_pack(pack).clauses.get(clause_id) if pack in _PACKS else None
 
 
-def nearest_clause(clause_id: str) -> str | None:
-    """Return the id most like one that does not exist; None if it exists, or its pack is not known.
+def clauses_near(clause_id: str) -> tuple[str, ...]:
+    """Return the ids most like one that does not exist; none if it exists, or its pack is not known.
 
-    >>> nearest_clause("ono-2026:6.3.1x")
-    'ono-2026:6.3.1'
+    >>> clauses_near("ono-2026:６.3.1")
+    ('ono-2026:6.3.1',)
     """
     pack = clause_id.partition(":")[0]
     if pack not in _PACKS or find_clause(clause_id) is not None:
-        return None
-    known = list(clause_pack(pack).clauses)
-    return difflib.get_close_matches(clause_id, known, n=1, cutoff=0)[0]
+        return ()
+    return tuple(closest(clause_id, clause_pack(pack).clauses))
 
 
 def _clause(pack_id: str, entry: Mapping[str, Any]) -> Clause:
