@@ -86,6 +86,11 @@ class Frame(NamedTuple):
     checksum: int = RIGHT
 
 
+def missing(data: bytes, wire: int) -> Unparsed:
+    """Return why a header is not all there: the capture cut it off, or the packet never had it."""
+    return Unparsed.TRUNCATED if len(data) < wire else Unparsed.SHORT
+
+
 def reverse_key(key: bytes) -> bytes:
     """Return the key of the packets that answer.
 

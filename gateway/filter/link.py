@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.filter.frames import NO_MAC, NO_VLAN, Frame, Unparsed
-from gateway.filter.network import missing, parse_ipv4, parse_ipv6
+from gateway.filter.frames import NO_MAC, NO_VLAN, Frame, Unparsed, missing
+from gateway.filter.network import parse_ipv4, parse_ipv6
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,11 @@ def _pppoe_session(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Fram
         return missing(data, wire)
     if data[at] != 0x11 or data[at + 1] != 0:
         return Unparsed.PPP_CONTROL
-    return _ppp_protocol(data, at + 6, wire, mac, vlan)
+    end = at + 6 + (data[at + 4] << 8 | data[at + 5])
+    if end > wire:
+        return Unparsed.BAD_LENGTH
+    # The session ends where its header says: what is behind it is padding.
+    return _ppp_protocol(data, at + 6, end, mac, vlan)
 
 
 def _ppp_protocol(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | Unparsed:

@@ -17,7 +17,9 @@ from gateway.filter.frames import (
     WRONG,
     Frame,
     Unparsed,
+    missing,
 )
+from gateway.filter.options import bad_hop_options, bad_option
 from zones.verdict import ICMP, ICMP6, SCTP, TCP, UDP
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _IPV4 = struct.Struct("!BxHHHxBxxII")
 _WORDS = struct.Struct("!10H")
 _PORTS = struct.Struct("!HH")
 _UDP = struct.Struct("!HHH")
-_TCP_BYTES, _SCTP_BYTES, _UDP_BYTES, _ICMP_BYTES = 20, 12, 8, 8
+_TCP_BYTES, _SCTP_BYTES, _UDP_BYTES, _ICMP_BYTES = 20, 16, 8, 8  # of SCTP: with the head of its first chunk
 _TRANSPORT_BYTES = {
     TCP: _TCP_BYTES,
     UDP: _UDP_BYTES,
@@ -43,11 +45,16 @@ _PROTOCOL = [bytes((protocol,)) for protocol in range(256)]
 _MORE, _OFFSET = 0x2000, 0x1FFF
 MAX_EXTENSION_HEADERS = 16
 _HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS = 0, 43, 44, 51, 60
+_FRAGMENT_BYTES = 8
 _EXTENSIONS = frozenset({_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS})
 
 
 class _Head(NamedTuple):
-    """What the network header says; `addresses` are the two as they stand in it."""
+    """What the network header says; `addresses` are the two as they stand in it.
+
+    `before` counts the bytes between the fixed header and the fragmented part that are in every fragment,
+    `fragmented` the bytes of that part in this one.
+    """
 
     version: int
     src: int
@@ -57,6 +64,8 @@ class _Head(NamedTuple):
     ident: int
     offset: int = 0
     more: bool = False
+    before: int = 0
+    fragmented: int = 0
 
 
 def parse_ipv4(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | Unparsed:
@@ -78,7 +87,7 @@ def parse_ipv4(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | 
         frame = _packet(data, wire, span, _Head(4, src, dst, protocol, addresses, ident), link)
     else:
         offset, more = (fragment & _OFFSET) * 8, bool(fragment & _MORE)
-        head = _Head(4, src, dst, protocol, addresses, ident, offset, more)
+        head = _Head(4, src, dst, protocol, addresses, ident, offset, more, header, span[1])
         frame = _fragment(data, wire, span, head, link)
     # RFC 1071: a header with the right checksum adds up to 0xffff.
     total = sum(
@@ -98,34 +107,7 @@ def _odd_header(data: bytes, at: int, wire: int, first: int) -> Unparsed | None:
         return Unparsed.BAD_IHL
     if len(data) - at < header:
         return missing(data, wire)
-    return _bad_option(data[at + 20 : at + header])
-
-
-# Options with a pointer (RFC 791: record route, timestamp): smallest length, smallest pointer.
-_POINTERS = {7: (3, 4), 68: (4, 5)}
-_SOURCE_ROUTES = frozenset({131, 137})  # LSRR, SSRR: refused by every router that is asked to be safe
-
-
-def _bad_option(options: bytes) -> Unparsed | None:
-    at = 0
-    while at < len(options):
-        kind = options[at]
-        if kind == 0:
-            return None
-        if kind == 1:
-            at += 1
-            continue
-        length = options[at + 1] if at + 1 < len(options) else 0
-        if length < 2 or at + length > len(options):
-            return Unparsed.BAD_OPTION
-        if kind in _SOURCE_ROUTES:
-            return Unparsed.SOURCE_ROUTE
-        if kind in _POINTERS:
-            smallest, pointer = _POINTERS[kind]
-            if length < smallest or options[at + 2] < pointer:
-                return Unparsed.BAD_OPTION
-        at += length
-    return None
+    return bad_option(data[at + 20 : at + header])
 
 
 def parse_ipv6(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | Unparsed:
@@ -138,17 +120,24 @@ def parse_ipv6(data: bytes, at: int, wire: int, mac: int, vlan: int) -> Frame | 
     # A jumbogram (length 0, RFC 2675) is larger than any link of ours: refused with the other bad lengths.
     if at + 40 + length > wire or (length == 0 and data[at + 6] == _HOP):
         return Unparsed.BAD_LENGTH
-    found = _behind_extensions(data, at + 40, at + 40 + length, data[at + 6], wire)
+    end = at + 40 + length
+    refused = bad_hop_options(data, at + 40, end, wire) if data[at + 6] == _HOP else None
+    found = refused or _behind_extensions(data, at + 40, end, data[at + 6], wire)
     if isinstance(found, Unparsed):
         return found
-    start, protocol, fragment, ident = found
+    start, protocol, fragment, ident, fragmented = found
     src = int.from_bytes(data[at + 8 : at + 24])
     dst = int.from_bytes(data[at + 24 : at + 40])
-    addresses, span, link = data[at + 8 : at + 40], (start, at + 40 + length - start), (mac, vlan)
+    addresses, link = data[at + 8 : at + 40], (mac, vlan)
     offset, more = fragment & 0xFFF8, bool(fragment & 1)
-    head = _Head(6, src, dst, protocol, addresses, ident, offset, more)
     # RFC 6946: an atomic fragment, offset 0 and nothing to follow, is a whole packet.
-    frame = (_fragment if offset or more else _packet)(data, wire, span, head, link)
+    if offset or more:
+        before = fragmented - (at + 40 + _FRAGMENT_BYTES)
+        head = _Head(6, src, dst, protocol, addresses, ident, offset, more, before, end - fragmented)
+        frame = _fragment(data, wire, (start, end - start), head, link)
+    else:
+        head = _Head(6, src, dst, protocol, addresses, ident)
+        frame = _packet(data, wire, (start, end - start), head, link)
     if protocol == ICMP6 and isinstance(frame, Frame) and _stays_on_segment(frame):
         return Unparsed.NEIGHBOURS
     return frame
@@ -162,13 +151,17 @@ def _stays_on_segment(frame: Frame) -> bool:
 
 def _behind_extensions(
     data: bytes, at: int, end: int, protocol: int, wire: int
-) -> tuple[int, int, int, int] | Unparsed:
-    """Return where the transport header starts, its protocol, the fragment field and the fragment's id."""
-    fragment = ident = 0
-    for _ in range(MAX_EXTENSION_HEADERS):
+) -> tuple[int, int, int, int, int] | Unparsed:
+    """Return where the transport header starts, its protocol, and what the fragment header says.
+
+    That is its field of offset and flag, its id, and where the fragmented part starts: 0 if there is none.
+    """
+    fragment = ident = fragmented = 0
+    for _ in range(MAX_EXTENSION_HEADERS + 1):
         if protocol not in _EXTENSIONS:
-            return at, protocol, fragment, ident
-        if at + 8 > end:
+            return at, protocol, fragment, ident, fragmented
+        # RFC 8200 4.1: one fragment header at most. Two would let the second hide what the first says.
+        if at + 8 > end or (protocol == _FRAGMENT and fragmented):
             return Unparsed.BAD_EXTENSION
         if at + 8 > len(data):
             return missing(data, wire)
@@ -176,9 +169,10 @@ def _behind_extensions(
         if protocol == _FRAGMENT:
             fragment = int.from_bytes(data[at + 2 : at + 4])
             ident = int.from_bytes(data[at + 4 : at + 8])
+            at += _FRAGMENT_BYTES
+            fragmented = at
             if fragment & 0xFFF8:
-                return at + 8, follows, fragment, ident
-            at += 8
+                return at, follows, fragment, ident, fragmented
         else:
             at += (data[at + 1] + 2) * 4 if protocol == _AUTHENTICATION else (data[at + 1] + 1) * 8
         if at > end:
@@ -191,24 +185,25 @@ def _fragment(
     data: bytes, wire: int, span: tuple[int, int], head: _Head, link: tuple[int, int]
 ) -> Frame | Unparsed:
     """Return one fragment: the first with its ports, a later one without."""
-    length = span[1]
-    if head.offset + length > 0xFFFF or length == 0 or (head.more and length % 8):
+    size = head.fragmented
+    # What is put together has one length field of sixteen bits, headers included.
+    if head.before + head.offset + size > 0xFFFF or size == 0 or (head.more and size % 8):
         return Unparsed.BAD_FRAGMENT
     if head.offset == 0:
-        if length < _TRANSPORT_BYTES.get(head.protocol, 0):
+        if span[1] < _TRANSPORT_BYTES.get(head.protocol, 0):
             # RFC 1858: ports or flags pushed into a later fragment are there to slip past a filter.
             return Unparsed.TINY_FRAGMENT
         return _packet(data, wire, span, head, link)
-    version, src, dst, protocol, addresses, ident, offset, _ = head
+    version, src, dst, protocol, addresses, ident, offset = head[:7]
     key, cut = addresses + _TAIL[protocol], len(data) < wire
-    return Frame(version, src, dst, protocol, 0, 0, key, 0, ident, LATER_FRAGMENT, offset, length, cut, *link)
+    return Frame(version, src, dst, protocol, 0, 0, key, 0, ident, LATER_FRAGMENT, offset, size, cut, *link)
 
 
 def _packet(
     data: bytes, wire: int, span: tuple[int, int], head: _Head, link: tuple[int, int]
 ) -> Frame | Unparsed:
     """Return the packet with what its transport header says; `span` is where it starts and its length."""
-    version, src, dst, protocol, addresses, ident, _, more = head
+    version, src, dst, protocol, addresses, ident, _, more, _, fragmented = head
     at, length = span
     read = _TRANSPORTS.get(protocol)
     quoted = None
@@ -221,7 +216,8 @@ def _packet(
             return carried
         sport, dport, tail, control = carried
         if protocol in ICMP_ERRORS and dport in ICMP_ERRORS[protocol]:
-            quoted = _quoted(data, at + _ICMP_BYTES, version)
+            # What stands behind the packet is padding: nobody vouches for it.
+            quoted = _quoted(data[: at + length], at + _ICMP_BYTES, version)
     return Frame(
         version,
         src,
@@ -234,7 +230,7 @@ def _packet(
         ident,
         FIRST_FRAGMENT if more else WHOLE,
         0,
-        length,
+        fragmented or length,
         len(data) < wire,
         link[0],
         link[1],
@@ -268,9 +264,9 @@ def _udp(data: bytes, at: int, length: int, wire: int, whole: bool) -> _Carried 
 
 def _sctp(data: bytes, at: int, length: int, wire: int, _whole: bool) -> _Carried | Unparsed:
     """Return ports and the first chunk: it tells whether an association is opened (RFC 9260 5.1)."""
-    if length <= _SCTP_BYTES:
+    if length < _SCTP_BYTES:
         return Unparsed.SHORT
-    if len(data) <= at + _SCTP_BYTES:
+    if len(data) < at + 13:
         return missing(data, wire)
     sport, dport = _PORTS.unpack_from(data, at)
     return sport, dport, data[at : at + 4] + _PROTOCOL[SCTP], data[at + 12]
@@ -337,8 +333,3 @@ def _quoted_key(data: bytes, start: int, protocol: int, addresses: bytes) -> byt
     if protocol in (ICMP, ICMP6):
         return addresses + data[start + 4 : start + 6] + data[start : start + 2] + _PROTOCOL[protocol]
     return addresses + data[start : start + 4] + _PROTOCOL[protocol]
-
-
-def missing(data: bytes, wire: int) -> Unparsed:
-    """Return why a header is not all there: the capture cut it off, or the packet never had it."""
-    return Unparsed.TRUNCATED if len(data) < wire else Unparsed.SHORT

@@ -56,6 +56,14 @@ V6 = IPv6(src="2001:db8::1", dst="2001:db8::2")
 SYN = TCP(sport=40000, dport=443, flags="S")
 
 
+def hop(options: bytes) -> IPv6:
+    """Return a packet whose hop-by-hop header holds these options, as they are."""
+    assert len(options) % 8 == 6
+    return (
+        IPv6(src="2001:db8::1", dst="2001:db8::2", nh=0) / Raw(bytes((6, len(options) // 8)) + options) / SYN
+    )
+
+
 def parsed(packet: object, linktype: int = 1, wire: int | None = None) -> Frame | Unparsed:
     data = bytes(packet)  # type: ignore[call-overload]
     return parse_frame(linktype, data, len(data) if wire is None else wire)
@@ -230,6 +238,15 @@ def test_more_tags_than_any_network_has_are_refused() -> None:
         (IP(options=b"\x94\x01\x00\x00") / SYN, Unparsed.BAD_OPTION),
         (IP(options=b"\x01\x01\x01\x07") / SYN, Unparsed.BAD_OPTION),
         (IP(options=b"\x07\x04\x03\x00") / SYN, Unparsed.BAD_OPTION),
+        # Record route: room for a part of an address; twice.
+        (IP(options=b"\x07\x07\x05" + bytes(5)) / SYN, Unparsed.BAD_OPTION),
+        (IP(options=b"\x07\x07\x04" + bytes(4) + b"\x07\x07\x04" + bytes(6)) / SYN, Unparsed.BAD_OPTION),
+        # Timestamp: no flags; entries of eight bytes in room for four; sixteen routers had no room.
+        (IP(options=b"\x44\x03\x05\x01") / SYN, Unparsed.BAD_OPTION),
+        (IP(options=b"\x44\x08\x05\x01" + bytes(4)) / SYN, Unparsed.BAD_OPTION),
+        (IP(options=b"\x44\x08\x09\xf0" + bytes(4)) / SYN, Unparsed.BAD_OPTION),
+        (IP(options=b"\x94\x03\x00\x00") / SYN, Unparsed.BAD_OPTION),
+        (IP(options=b"\x86\x0a\0\0\0\1\1\4\0\0" + bytes(2)) / SYN, Unparsed.BAD_OPTION),
         (V4 / TCP(dataofs=4), Unparsed.BAD_TCP),
         (V4 / TCP(dataofs=15), Unparsed.BAD_TCP),
         (V4 / UDP(len=7), Unparsed.BAD_UDP),
@@ -241,10 +258,27 @@ def test_more_tags_than_any_network_has_are_refused() -> None:
         (IP(proto=6, flags="MF") / bytes(8), Unparsed.TINY_FRAGMENT),
         (IP(proto=17, flags="MF") / bytes(13), Unparsed.BAD_FRAGMENT),
         (IP(proto=17, frag=8190) / bytes(400), Unparsed.BAD_FRAGMENT),
+        (IP(proto=17, frag=8188) / bytes(20), Unparsed.BAD_FRAGMENT),  # fits only without its header
+        (IP(proto=132) / bytes(15), Unparsed.SHORT),
         (IPv6(plen=900) / SYN, Unparsed.BAD_LENGTH),
         (IPv6(nh=0, plen=0) / bytes(8), Unparsed.BAD_LENGTH),
         (IPv6(nh=60) / bytes([6, 9, 0, 0, 0, 0, 0, 0]) / SYN, Unparsed.BAD_EXTENSION),
-        (IPv6(nh=60) / (bytes([60, 0, 0, 0, 0, 0, 0, 0]) * 20), Unparsed.BAD_EXTENSION),
+        (IPv6(nh=60) / (bytes([60, 0, 0, 0, 0, 0, 0, 0]) * 17) / SYN, Unparsed.BAD_EXTENSION),
+        (IPv6(nh=44) / bytes([44, 0, 0, 1, 0, 0, 0, 7, 17] + [0] * 7) / UDP(), Unparsed.BAD_EXTENSION),
+        (IPv6(nh=60) / bytes([44] + [0] * 7 + [17, 0, 255, 232] + [0] * 20), Unparsed.BAD_FRAGMENT),
+        # Hop-by-hop: an unknown option that forbids passing; a jumbo payload; a long alert; too much or
+        # written-on padding; too many options; one that is cut off by the end of its header.
+        (hop(b"\x5e\x04\0\0\0\0"), Unparsed.BAD_EXTENSION),
+        (hop(b"\xc2\x04\0\1\0\0"), Unparsed.BAD_EXTENSION),
+        (hop(b"\x05\x04\0\0\0\0"), Unparsed.BAD_EXTENSION),
+        (hop(b"\x07\x08" + bytes(12)), Unparsed.BAD_EXTENSION),
+        (hop(b"\1\0\1\4" + bytes(4) + b"\x1e\4" + bytes(4)), Unparsed.BAD_EXTENSION),
+        (hop(b"\1\4\0\0\0\1"), Unparsed.BAD_EXTENSION),
+        (hop(b"\x1e\0" * 9 + b"\1\2\0\0"), Unparsed.BAD_EXTENSION),
+        (hop(b"\x1e\0" * 2 + b"\0\x1e"), Unparsed.BAD_EXTENSION),
+        (hop(b"\x1e\x05" + bytes(4)), Unparsed.BAD_EXTENSION),
+        (IPv6(nh=0) / bytes([6, 9, 1, 4, 0, 0, 0, 0]) / SYN, Unparsed.BAD_EXTENSION),
+        (IPv6(nh=0) / bytes(7), Unparsed.BAD_EXTENSION),
         (Raw(b"\x45\x00"), Unparsed.SHORT),
         (Raw(b""), Unparsed.SHORT),
     ],
@@ -261,7 +295,60 @@ def test_unknown_link_types_and_interfaces_are_named() -> None:
     assert parse_frame(192, nested, len(nested)) is Unparsed.LINKTYPE
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        b"\x1e\0" * 8 + b"\1\4\0\0\0\0",
+        b"\x05\x02\0\0\1\0",
+        b"\0\1\3\0\0\0\x1e\0\0\1\2\0\0\0",
+    ],
+    ids=["eight unknown ones that may be skipped", "router alert", "as much padding as may be, twice"],
+)
+def test_hop_by_hop_options_that_may_pass_are_stepped_over(options: bytes) -> None:
+    assert frame(hop(options), 101).key == frame(V6 / SYN, 101).key
+
+
+def test_sixteen_extension_headers_are_read() -> None:
+    assert frame(
+        V6.__class__(nh=60) / (bytes([60, 0, 1, 4, 0, 0, 0, 0]) * 15 + bytes([6] + [0] * 7)) / SYN, 101
+    )
+
+
+def test_a_pppoe_session_ends_where_its_header_says() -> None:
+    inside = bytes(V4 / SYN)
+    right = ETHER / PPPoE(len=2 + len(inside)) / PPP(proto=0x21) / inside / bytes(10)
+    short = ETHER / PPPoE(len=1 + len(inside)) / PPP(proto=0x21) / inside / bytes(10)
+    long = ETHER / PPPoE(len=3 + len(inside)) / PPP(proto=0x21) / inside
+
+    assert frame(right).key == frame(V4 / SYN, 101).key
+    assert parsed(short) is Unparsed.BAD_LENGTH
+    assert parsed(long) is Unparsed.BAD_LENGTH
+
+
+def test_an_error_does_not_quote_what_stands_behind_the_packet() -> None:
+    """The padding of a frame is nobody's: a packet in it must not make the error part of a connection."""
+    four = bytes(ETHER / IP(len=28, proto=1) / ICMP(type=3, code=1)) + bytes(V4 / SYN)
+    six = bytes(ETHER / IPv6(plen=8, nh=58) / ICMPv6DestUnreach()) + bytes(V6 / SYN)
+    for data in (four, six):
+        found = parse_frame(1, data, len(data))
+        assert isinstance(found, Frame)
+        assert found.quoted is None
+
+
+def test_extension_headers_of_a_first_fragment_count_as_fragmented() -> None:
+    """A later fragment that begins inside them overlaps the first (RFC 5722)."""
+    inside = bytes([17] + [0] * 7) + bytes(UDP(sport=1, dport=2, len=400)) + bytes(16)
+    found = frame(V6 / IPv6ExtHdrFragment(nh=60, m=1, id=1) / Raw(inside), 101)
+
+    assert (found.fragment, found.dport, found.payload) == (FIRST_FRAGMENT, 2, len(inside))
+
+
 def test_benign_options_are_stepped_over() -> None:
+    assert frame(IP(options=b"\x07\x07\x04" + bytes(5)) / SYN, 101).dport == 443
+    assert frame(IP(options=b"\x07\x07\x08" + bytes(5)) / SYN, 101).dport == 443
+    assert frame(IP(options=b"\x44\x08\x05\x00" + bytes(4)) / SYN, 101).dport == 443
+    assert frame(IP(options=b"\x44\x0c\x05\x01" + bytes(8)) / SYN, 101).dport == 443
+    assert frame(IP(options=b"\x44\x08\x09\xe0" + bytes(4)) / SYN, 101).dport == 443
     assert frame(IP(options=b"\x94\x04\x00\x00") / SYN, 101).dport == 443
     assert frame(IP(options=b"\x01\x01\x00\xff") / SYN, 101).dport == 443
 
