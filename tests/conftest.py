@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import hypothesis
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+# What tests of several folders share: imported by its plain name.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 IN_CI = os.environ.get("CI") == "true"
 
