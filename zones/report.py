@@ -4,6 +4,9 @@ Nothing counts because somebody wrote it down. A clause is *proved* only by inva
 (`expects` in the pack) and that were proved in this very run; *configured* when guards, flows or tests
 stand where it wants them; *open* when they do not. What lies with people, premises, contracts or terminals is
 *outside*: it is named with who shows it, and never counted as met.
+
+What an audit log shows stands beside these answers: it can open a clause (its chain is broken, records are
+lost, there is none of the kind), and never makes one better.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from zones.model import GATEWAY, Action, Mode
 from zones.proof.verify import State, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zones.clauses import Clause, ClausePack, Expectation
+    from zones.evidence import LogEvidence
     from zones.model import Flow, Invariant, Policy
     from zones.proof.verify import Result
 
@@ -34,21 +38,27 @@ class Standing(StrEnum):
     CONFIGURED = "configured"
     OPEN = "open"
     OUTSIDE = "outside"
+    RECORDED = "recorded"
+    """Of an answer only, never of a clause: the audit log has records of it."""
 
 
+OF_CLAUSES = (Standing.PROVED, Standing.CONFIGURED, Standing.OPEN, Standing.OUTSIDE)
+"""How a whole clause can stand."""
 _WEAKEST_FIRST = (Standing.OPEN, Standing.CONFIGURED, Standing.PROVED)
 
 
 class Answer(NamedTuple):
     """The answer to one expectation: a message code (`report-…`), its parameters, and the ids it rests on.
 
-    `results` are the proofs it rests on; with what they take for granted.
+    `results` are the proofs it rests on, with what they take for granted; `notes` what is to be said beside
+    it, as message codes with parameters.
     """
 
     standing: Standing
     code: str
     params: Mapping[str, object]
     results: tuple[Result, ...] = ()
+    notes: tuple[tuple[str, Mapping[str, object]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +81,7 @@ class ClauseReport:
     policy: str
     revision: str
     clauses: tuple[ClauseStanding, ...]
+    log: LogEvidence | None = None
 
     def count(self, standing: Standing) -> int:
         """Return how many clauses stand so."""
@@ -85,18 +96,25 @@ class ClauseReport:
 
 
 def clause_report(
-    policy: Policy, pack: ClausePack, *, now: float, results: Iterable[Result] | None = None
+    policy: Policy,
+    pack: ClausePack,
+    *,
+    now: float,
+    results: Iterable[Result] | None = None,
+    log: LogEvidence | None = None,
 ) -> ClauseReport:
     """Return the standing of every clause of `pack` at `now`.
 
-    `results` are the answers for the invariants at that moment; without them they are proved here.
+    `results` are the answers for the invariants at that moment; without them they are proved here. `log` is
+    what an audit log shows; without it nothing is said of records.
     """
-    case = _Case(policy, now, tuple(verify(policy, now=now) if results is None else results), pack)
+    case = _Case(policy, now, tuple(verify(policy, now=now) if results is None else results), pack, log)
     return ClauseReport(
         pack=pack,
         policy=policy.name,
         revision=policy.revision,
         clauses=tuple(case.standing(clause_id) for clause_id in pack.clauses),
+        log=log,
     )
 
 
@@ -106,12 +124,14 @@ class _Case:
     now: float
     results: tuple[Result, ...]
     pack: ClausePack
+    log: LogEvidence | None
     seen: dict[str, ClauseStanding] = field(default_factory=dict)
 
     def standing(self, clause_id: str) -> ClauseStanding:
         if clause_id not in self.seen:
             clause = self.pack.clauses[clause_id]
-            answers = tuple(_ANSWERS[wanted.kind](self, clause, wanted) for wanted in clause.expects)
+            expected = [_ANSWERS[wanted.kind](self, clause, wanted) for wanted in clause.expects]
+            answers = (*expected, *_named(self, clause, expected), *_recorded(self, clause))
             self.seen[clause_id] = ClauseStanding(
                 clause=clause,
                 standing=weakest(answer.standing for answer in answers),
@@ -141,7 +161,7 @@ class _Case:
 
 
 def weakest(standings: Iterable[Standing]) -> Standing:
-    """Return the weakest standing; outside when nothing is expected of us at all.
+    """Return the weakest standing; outside when nothing is expected of us at all. Records make none better.
 
     >>> str(weakest([Standing.PROVED, Standing.OPEN]))
     'open'
@@ -210,6 +230,48 @@ def _invariants(case: _Case, _: Clause, __: Expectation) -> Answer:
     return Answer(Standing.PROVED, "report-all-proved", {"ids": _ids(case.results)}, case.results)
 
 
+def _named(case: _Case, clause: Clause, expected: list[Answer]) -> Iterator[Answer]:
+    """Yield what further invariants show that name the clause as their basis, if it expects anything of us.
+
+    They stand beside what the clause expects, and never in its place: an invariant proves what it says.
+    """
+    shown = {result.invariant.id for answer in expected for result in answer.results}
+    speaking = tuple(
+        result
+        for result in case.results
+        if clause.id in result.invariant.basis and result.invariant.id not in shown
+    )
+    if not clause.expects or not speaking:
+        return
+    missing = tuple(result for result in speaking if result.state is not State.PROVED)
+    if missing:
+        yield Answer(Standing.OPEN, "report-basis-unproved", {"ids": _ids(missing)}, missing)
+    else:
+        yield Answer(Standing.PROVED, "report-basis-proved", {"ids": _ids(speaking)}, speaking)
+
+
+# --- what the audit log shows -----------------------------------------------------------------------------
+
+
+def _recorded(case: _Case, clause: Clause) -> Iterator[Answer]:
+    """Yield what the audit log, if one was given, shows of the kinds of records that the clause needs."""
+    log = case.log
+    if log is None or not clause.records:
+        return
+    span = {"first": log.first, "last": log.last, "events": log.events}
+    counts = [(name, log.counts.get(name, 0)) for name in clause.records]
+    notes = tuple((f"report-count-{name}", {"count": count}) for name, count in counts)
+    if not log.intact:
+        yield Answer(Standing.OPEN, "report-log-broken", {"findings": log.findings})
+    elif log.gaps:
+        lost = {"gaps": log.gaps, "lost": log.lost}
+        yield Answer(Standing.OPEN, "report-log-gaps", {**span, **lost}, notes=notes)
+    elif not any(count for _, count in counts):
+        yield Answer(Standing.OPEN, "report-not-recorded", span, notes=notes)
+    else:
+        yield Answer(Standing.RECORDED, "report-recorded", span, notes=notes)
+
+
 # --- what stands in the files -----------------------------------------------------------------------------
 
 
@@ -271,6 +333,9 @@ def _fixed(policy: Policy, flow: Flow) -> bool:
 def _cited(case: _Case, clause: Clause, _: Expectation) -> Answer:
     flows = [flow.id for flow in case.live_flows() if clause.id in flow.basis]
     guards = [guard.id for guard in case.policy.guards if clause.id in guard.basis]
+    proved = [r for r in case.results if clause.id in r.invariant.basis and r.state is State.PROVED]
+    if proved and not flows and not guards:
+        return Answer(Standing.PROVED, "report-cited", {"ids": _ids(proved)}, tuple(proved))
     if not flows and not guards:
         return Answer(Standing.OPEN, "report-not-cited", {})
     return Answer(Standing.CONFIGURED, "report-cited", {"ids": ", ".join([*guards, *flows])})

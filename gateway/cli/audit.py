@@ -36,7 +36,7 @@ def verify(*, terminal: Terminal, directory: Path, anchor: str | None) -> int:
     """Check every line and every seal; exit 1 if something is altered, missing or out of place."""
     from gateway.audit.verify import verify as verify_log
 
-    report = verify_log(directory, anchor=_anchor(anchor))
+    report = verify_log(directory, anchor=head_meant(anchor))
     if terminal.json_lines:
         _report_as_data(terminal, report)
     else:
@@ -107,7 +107,12 @@ def search(
     return ExitCode.OK
 
 
-def _anchor(text: str | None) -> Head | None:
+def head_meant(text: str | None) -> Head | None:
+    """Return the head that an anchor is written for.
+
+    Raises:
+        ConfigurationError: it is no anchor.
+    """
     from gateway.audit.chain import Head
 
     if text is None:

@@ -93,7 +93,8 @@ class _Words:
         for guard, decided in self.explanation.guards:
             forbids = ", ".join(guard.actions) or self.say("explain-everything")
             outcome = self.say("explain-guard-decides" if decided else "explain-guard-silent")
-            because = f" ({guard.because})" if guard.because else ""
+            said = ", ".join([*([guard.because] if guard.because else []), *guard.basis])
+            because = f" ({said})" if said else ""
             text = self.say("explain-guard-forbids", actions=forbids)
             yield _Line(self.say("explain-guard", id=guard.id), f"{text}: {outcome}{because}")
 
@@ -173,7 +174,13 @@ def explanation_record(seen: Explanation, policy: Policy) -> dict[str, Any]:
         "from": seen.source._asdict(),
         "to": seen.destination._asdict(),
         "guards": [
-            {"id": guard.id, "actions": list(guard.actions), "because": guard.because, "decided": decided}
+            {
+                "id": guard.id,
+                "actions": list(guard.actions),
+                "because": guard.because,
+                "basis": list(guard.basis),
+                "decided": decided,
+            }
             for guard, decided in seen.guards
         ],
         "considered": [_considered_record(entry) for entry in seen.considered],

@@ -91,6 +91,66 @@ declare(
         "option-report-strict": Message(
             en="leave with 1 if a clause is open", ja="未達の条文があれば終了コード 1"
         ),
+        "option-report-audit": Message(
+            en="the audit log: what it shows stands beside each clause that needs records",
+            ja="監査ログ。記録の要る条文ごとに、ログが示すものを添える",
+        ),
+        "option-report-anchor": Message(
+            en="a head of that log noted down elsewhere", ja="そのログについて別の場所に控えた末端"
+        ),
+        "report-anchor-alone": Message(
+            en="an anchor belongs to an audit log",
+            ja="控え(--anchor)は監査ログとともに指定します",
+            hint_en="name the log with --audit",
+            hint_ja="--audit でログを指定してください",
+        ),
+        "report-standing-recorded": Message(en="recorded", ja="記録あり"),
+        "report-recorded": Message(
+            en="the audit log shows it, {first} to {last}; chain whole, {events} records",
+            ja="監査ログに記録がある({first} から {last} まで、全 {events} 件、連鎖に破れなし)",
+        ),
+        "report-not-recorded": Message(
+            en="the audit log has no record of it, {first} to {last}; chain whole, {events} records",
+            ja="監査ログに該当する記録がない({first} から {last} まで、全 {events} 件、連鎖に破れなし)",
+        ),
+        "report-log-gaps": Message(
+            en="the audit log itself says that records were lost: at least {lost} in {gaps} place(s), {first} to {last} ({events} records)",
+            ja="監査ログ自身が記録の欠落を示している: {gaps} か所、少なくとも {lost} 件({first} から {last} まで、全 {events} 件)",
+        ),
+        "report-log-broken": Message(
+            en="the chain of the audit log is broken ({findings} findings of `masugata audit verify`): none of it counts",
+            ja="監査ログの連鎖が破れている(`masugata audit verify` の指摘 {findings} 件)。証拠に数えない",
+        ),
+        "report-count-allowed": Message(en="allowed: {count}", ja="許可の記録: {count} 件"),
+        "report-count-refused": Message(en="refused: {count}", ja="拒否の記録: {count} 件"),
+        "report-count-sanitised": Message(en="sanitised: {count}", ja="無害化の記録: {count} 件"),
+        "report-count-mail-refused": Message(
+            en="mail refused or quarantined: {count}", ja="メール拒否・隔離の記録: {count} 件"
+        ),
+        "report-count-applied": Message(en="policy applied: {count}", ja="ポリシー適用の記録: {count} 件"),
+        "report-log": Message(
+            en="audit log: chain whole, {events} records from {first} to {last}, {revision} of them under this revision of the policy",
+            ja="監査ログ: 連鎖に破れなし。{first} から {last} まで {events} 件、うちこの版のポリシーによるもの {revision} 件",
+        ),
+        "report-log-lacks": Message(
+            en="audit log: {gaps} gap(s) with at least {lost} lost records; {crashes} run(s) that ended without their last record",
+            ja="監査ログ: 欠落 {gaps} か所(少なくとも {lost} 件)。最後の記録なしに終わった起動 {crashes} 回",
+        ),
+        "report-log-not-anchored": Message(
+            en="audit log: held against no head noted elsewhere (--anchor), so a cut end would not be seen",
+            ja="監査ログ: 別に控えた末端(--anchor)と照らしていないため、末尾の切り取りは検出できない",
+        ),
+        "report-no-log": Message(
+            en="No audit log was looked at (--audit): nothing is said of records.",
+            ja="監査ログは見ていません(--audit)。記録については何も示していません。",
+        ),
+        "report-basis-proved": Message(
+            en="the invariants that name it are proved: {ids}", ja="これを根拠とする不変条件は証明済み: {ids}"
+        ),
+        "report-basis-unproved": Message(
+            en="invariants that name it are not proved: {ids}",
+            ja="これを根拠とする不変条件が証明されていない: {ids}",
+        ),
         "report-lang": Message(en="en", ja="ja"),
         "report-title": Message(
             en="{policy}: clause by clause, at {moment}", ja="{policy}: 条文ごとの充足状況({moment} 時点)"

@@ -5,7 +5,9 @@ Exit codes: 0 whatever stands open, 1 with `--strict`: a clause is open, 2 the p
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,11 +16,13 @@ from gateway.cli.policies import moment_meant, policy_of
 from gateway.cli.report_pages import html, markdown, text
 from gateway.cli.terminal import shared_flags, words
 from zones.clauses import clause_pack, known_packs
-from zones.errors import ExitCode
-from zones.report import Standing, clause_report
+from zones.errors import ConfigurationError, ExitCode
+from zones.report import OF_CLAUSES, Standing, clause_report
 
 if TYPE_CHECKING:
     from gateway.cli.terminal import Terminal
+    from zones.evidence import LogEvidence
+    from zones.model import Policy
     from zones.report import Answer, ClauseReport, ClauseStanding
 
 _FORMS = {"text": text, "markdown": markdown, "html": html}
@@ -31,6 +35,10 @@ _FORMS = {"text": text, "markdown": markdown, "html": html}
 @click.option(
     "--format", "form", type=click.Choice(list(_FORMS)), default="text", help=words("option-report-format")
 )
+@click.option(
+    "--audit", type=click.Path(path_type=Path), metavar="DIRECTORY", help=words("option-report-audit")
+)
+@click.option("--anchor", metavar="BOOT:SEQ:HASH", help=words("option-report-anchor"))
 @click.option("--now", "now_text", metavar="DATE", help=words("option-now"))
 @click.option("--strict", is_flag=True, help=words("option-report-strict"))
 @shared_flags
@@ -40,6 +48,8 @@ def command(
     form: str,
     now_text: str | None,
     *,
+    audit: Path | None,
+    anchor: str | None,
     whole: bool,
     strict: bool,
     terminal: Terminal,
@@ -47,7 +57,8 @@ def command(
     """Prove what can be proved, then write the standing of every clause."""
     policy = policy_of(paths)
     now = moment_meant(now_text, policy)
-    report = clause_report(policy, clause_pack(pack), now=now)
+    log = _log(policy, audit, anchor)
+    report = clause_report(policy, clause_pack(pack), now=now, log=log)
     moment = datetime.fromtimestamp(now, policy.timezone).isoformat(timespec="minutes")
     if terminal.json_lines:
         for entry in report.clauses:
@@ -56,6 +67,18 @@ def command(
     else:
         terminal.write("\n".join(_FORMS[form](report, terminal.words, moment=moment, whole=whole)))
     return ExitCode.FINDING if strict and report.count(Standing.OPEN) else ExitCode.OK
+
+
+def _log(policy: Policy, directory: Path | None, anchor: str | None) -> LogEvidence | None:
+    """Return what the audit log shows, if one was named."""
+    if directory is None:
+        if anchor is not None:
+            raise ConfigurationError("report-anchor-alone")
+        return None
+    from gateway.audit.evidence import log_evidence
+    from gateway.cli.audit import head_meant
+
+    return log_evidence(directory, revision=policy.revision, anchor=head_meant(anchor))
 
 
 def clause_record(entry: ClauseStanding) -> dict[str, Any]:
@@ -90,6 +113,7 @@ def _answer_record(answer: Answer) -> dict[str, Any]:
         "standing": answer.standing.value,
         "answer": answer.code.removeprefix("report-"),
         **answer.params,
+        "notes": [{"code": code, **params} for code, params in answer.notes],
         "proofs": [
             {
                 "invariant": result.invariant.id,
@@ -109,6 +133,7 @@ def summary_record(report: ClauseReport, moment: str) -> dict[str, Any]:
         "policy": report.policy,
         "revision": report.revision,
         "at": moment,
-        **{standing.value: report.count(standing) for standing in Standing},
+        **{standing.value: report.count(standing) for standing in OF_CLAUSES},
         "partly_outside": report.partly_outside,
+        "log": None if report.log is None else {**asdict(report.log), "counts": dict(report.log.counts)},
     }

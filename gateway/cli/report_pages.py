@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from zones.report import Standing
+from zones.report import OF_CLAUSES, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,7 @@ def _notes(answer: Answer, say: Say) -> Iterator[str]:
             yield say("report-exceptions", id=invariant.id, ids=ids, because=invariant.because or "-")
         for code, params in result.assumptions:
             yield say("report-assumes", id=invariant.id, assumption=say(code, **params))
+    yield from (say(code, **params) for code, params in answer.notes)
 
 
 def _outside(entry: ClauseStanding, say: Say) -> Iterator[str]:
@@ -61,8 +62,23 @@ def _cited(entry: ClauseStanding, say: Say) -> str:
 
 
 def _counts(report: ClauseReport, say: Say) -> Iterator[tuple[Standing, str, int]]:
-    for standing in Standing:
+    for standing in OF_CLAUSES:
         yield standing, say(f"report-standing-{standing}"), report.count(standing)
+
+
+def _log(report: ClauseReport, say: Say) -> Iterator[str]:
+    """Yield what the audit log is worth as a whole: its chain, its span, what it lacks."""
+    log = report.log
+    if log is None:
+        yield say("report-no-log")
+        return
+    if not log.intact:
+        yield say("report-log-broken", findings=log.findings)
+        return
+    yield say("report-log", first=log.first, last=log.last, events=log.events, revision=log.of_revision)
+    yield say("report-log-lacks", gaps=log.gaps, lost=log.lost, crashes=log.crashes)
+    if not log.anchored:
+        yield say("report-log-not-anchored")
 
 
 def _shown(report: ClauseReport, *, whole: bool) -> list[ClauseStanding]:
@@ -90,10 +106,17 @@ def text(report: ClauseReport, say: Say, *, moment: str, whole: bool) -> Iterato
     yield ""
     yield ", ".join(f"{name} {count}" for _, name, count in _counts(report, say))
     yield say("report-partly", count=report.partly_outside)
+    yield from _log(report, say)
     yield say("matrix-revision", revision=report.revision[:12])
 
 
-_MARKS = {Standing.PROVED: "+", Standing.CONFIGURED: "=", Standing.OPEN: "!", Standing.OUTSIDE: ">"}
+_MARKS = {
+    Standing.PROVED: "+",
+    Standing.CONFIGURED: "=",
+    Standing.RECORDED: "*",
+    Standing.OPEN: "!",
+    Standing.OUTSIDE: ">",
+}
 
 
 def markdown(report: ClauseReport, say: Say, *, moment: str, whole: bool) -> Iterator[str]:
@@ -103,10 +126,12 @@ def markdown(report: ClauseReport, say: Say, *, moment: str, whole: bool) -> Ite
     yield _source(report, say)
     yield ""
     yield "| " + " | ".join(name for _, name, _ in _counts(report, say)) + " |"
-    yield "|---" * len(Standing) + "|"
+    yield "|---" * len(OF_CLAUSES) + "|"
     yield "| " + " | ".join(str(count) for *_, count in _counts(report, say)) + " |"
     yield ""
     yield say("report-partly", count=report.partly_outside)
+    yield ""
+    yield from (f"- {_plain(line)}" for line in _log(report, say))
     for entry in _shown(report, whole=whole):
         yield from ("", f"## {entry.clause.id} {entry.clause.heading}", "")
         yield f"**{say(f'report-standing-{entry.standing}')}**"
@@ -141,7 +166,9 @@ def html(report: ClauseReport, say: Say, *, moment: str, whole: bool) -> Iterato
     yield "<ul class='counts'>"
     for standing, name, count in _counts(report, say):
         yield f"<li class='{standing}'><b>{count}</b> {escape(name)}</li>"
-    yield f"</ul><p class='small'>{escape(say('report-partly', count=report.partly_outside))}</p></header>"
+    yield f"</ul><p class='small'>{escape(say('report-partly', count=report.partly_outside))}</p>"
+    yield from (f"<p class='small'>{escape(line)}</p>" for line in _log(report, say))
+    yield "</header>"
     for entry in _shown(report, whole=whole):
         yield from _section(entry, say)
     yield f"<footer>{escape(say('matrix-revision', revision=report.revision))}</footer>"
@@ -192,7 +219,7 @@ border-radius:8px;padding:.6rem .9rem;font-size:.92rem}
 .counts b{display:block;font-size:1.7rem;line-height:1.3;color:var(--c);font-variant-numeric:tabular-nums}
 section{background:var(--paper);border:1px solid var(--line);border-left:5px solid var(--c);border-radius:8px;
 padding:1rem 1.25rem;margin:1rem 0;break-inside:avoid}
-.proved{--c:var(--proved)}.configured{--c:var(--configured)}.open{--c:var(--open)}.outside{--c:var(--outside)}
+.proved{--c:var(--proved)}.configured{--c:var(--configured)}.recorded{--c:var(--proved)}.open{--c:var(--open)}.outside{--c:var(--outside)}
 .badge{flex:none;font-size:.8rem;font-weight:600;color:var(--c);border:1px solid var(--c);border-radius:99px;
 padding:0 .7rem}
 .id{margin:0;font:.8rem ui-monospace,monospace;color:var(--outside)}

@@ -247,6 +247,7 @@ def test_an_explanation_goes_from_the_packet_to_the_clause(run: Callable[..., En
     [
         ("zei > eltax tcp/444", "for tcp/443, not port 444 (1 away)"),
         ("mn-pc1 > out-web https", "no flow opens what this guard closes"),
+        ("mn-pc1 > out-web https", "ono-2026:6.3.1)"),
         ("internet:renkei > shinsei-asp https", "it came in from internet"),
         ("lg-pc1 > in-browser https", "the way is open, but not for direct packets"),
         ("in-pc1 > sc-proxy udp/53", "what decided stands above every `allow`"),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from gateway.audit.event import make_draft
+from gateway.audit.log import open_for_append
 from gateway.cli.main import main
 
 if TYPE_CHECKING:
@@ -142,3 +144,73 @@ def test_markdown_has_a_heading_for_each_clause(run: Callable[..., Ended]) -> No
     out = run("report", CITY, "--clauses", "--format", "markdown", *NOW).out
 
     assert sum(line.startswith("## ono-2026:") for line in out.splitlines()) == 24
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """An audit log of a refusal and a mail made safe."""
+    directory = tmp_path / "audit"
+    digests = {"sha256": "0" * 64, "output_sha256": "1" * 64}
+    written = open_for_append(directory, gateway="gw")
+    written.append(make_draft("packet", {"outcome": "deny", "reason": "guard"}, actor="test"))
+    written.append(make_draft("mail-sanitized", {"job": "1", **digests}, actor="test"))
+    written.close()
+    return directory
+
+
+def test_an_audit_log_stands_beside_the_clauses_that_need_records(
+    run: Callable[..., Ended], log: Path
+) -> None:
+    english = run("report", CITY, "--clauses", "--audit", str(log), *NOW).out
+    japanese = run("report", CITY, "--clauses", "--audit", str(log), "--lang", "ja", *NOW).out
+
+    assert "* the audit log shows it, " in english
+    assert "      sanitised: 1\n" in english
+    assert "audit log: chain whole, 4 records" in english
+    assert "* 監査ログに記録がある" in japanese
+    assert "      無害化の記録: 1 件\n" in japanese
+    assert "監査ログ: 連鎖に破れなし。" in japanese
+
+
+def test_a_broken_chain_is_no_evidence_in_any_form(run: Callable[..., Ended], log: Path) -> None:
+    (file,) = log.glob("*.jsonl")
+    file.write_bytes(file.read_bytes().replace(b'"deny"', b'"allow"'))
+
+    ended = run("report", CITY, "--audit", str(log), "--strict", *NOW)
+    records = run("report", CITY, "--audit", str(log), "--json", *NOW).records
+
+    assert ended.code == 1
+    assert "the audit log shows it" not in ended.out
+    assert ended.out.count("the chain of the audit log is broken") > 2
+    assert (records[-1]["log"]["intact"], records[-1]["log"]["counts"]) == (False, {})
+    mail = next(record for record in records if record["clause"] == "ono-2026:2.12")
+    assert (mail["standing"], mail["answers"][-1]["answer"]) == ("open", "log-broken")
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_the_log_is_in_every_form_of_the_report(run: Callable[..., Ended], log: Path, form: str) -> None:
+    out = run("report", CITY, "--clauses", "--format", form, "--audit", str(log), *NOW).out
+
+    assert "the audit log shows it" in out
+    assert "chain whole, 4 records" in out
+    assert "no head noted elsewhere" in out
+
+
+def test_without_a_log_nothing_is_said_of_records(run: Callable[..., Ended]) -> None:
+    assert "No audit log was looked at" in run("report", CITY, *NOW).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--anchor", "a:1:b"), "report-anchor-alone"),
+        (("--audit", "nowhere"), "audit-no-directory"),
+        (("--audit", ".", "--anchor", "x"), "audit-bad-anchor"),
+    ],
+)
+def test_a_log_that_is_not_there_is_a_mistake(
+    run: Callable[..., Ended], arguments: tuple[str, ...], code: str
+) -> None:
+    ended = run("report", CITY, "--json", *arguments, *NOW)
+
+    assert (ended.code, ended.records[0]["error"]) == (2, code)

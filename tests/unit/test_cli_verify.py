@@ -77,8 +77,9 @@ def test_without_its_claims_the_chain_of_updates_is_shown_hop_by_hop(run: Callab
     ended = run("verify", CITY, "--distrust-relays", "--invariant", "I1", *AUTUMN)
 
     assert ended.code == 1
-    assert ended.out.splitlines()[:7] == [
+    assert ended.out.splitlines()[:8] == [
         "I1: violated",
+        "  basis: ono-2026:6.3.1",
         "  to internet:",
         "    mn-wsus 10.10.5.30 → lg-wsus 10.20.5.30  tcp/8530  allow F019",
         "    lg-wsus 10.20.5.30 → in-relay 10.30.5.30  tcp/8530  allow F040",

@@ -54,7 +54,7 @@ def test_the_test_of_the_guide_fails_when_somebody_opens_a_way(desk: Path) -> No
     (desk / "policy").mkdir()
     for file in (ROOT / "examples" / "sample-city").glob("*.yaml"):
         text = file.read_text().replace(
-            "from: mynumber, to: [internet, outside], b", "from: mynumber, to: [outside], b"
+            "from: mynumber\n    to: [internet, outside]\n", "from: mynumber\n    to: [outside]\n"
         )
         (desk / "policy" / file.name).write_text(text)
     opened = "flows: [{id: F999, from: mn-pcs, to: in-pcs, service: https, action: allow, owner: x}]\n"

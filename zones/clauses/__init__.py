@@ -47,6 +47,7 @@ class Clause:
     """One clause: its own words, a short English gloss, and what supports it.
 
     `evidence` names kinds of evidence; `expects` is empty for what lies outside this product altogether.
+    `records` are the counters of an audit log (`zones.evidence`) of which at least one must have counted.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Clause:
     evidence: tuple[str, ...] = ()
     expects: tuple[Expectation, ...] = ()
     outside: tuple[Outside, ...] = ()
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,4 +138,5 @@ def _clause(pack_id: str, entry: Mapping[str, Any]) -> Clause:
         evidence=tuple(entry["evidence"]),
         expects=tuple(expects),
         outside=tuple(Outside(**part) for part in entry.get("outside", ())),
+        records=tuple(entry.get("records", ())),
     )

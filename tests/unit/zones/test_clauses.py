@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zones.clauses import clause_pack, clauses_near, find_clause, known_packs
+from zones.evidence import COUNTERS
 from zones.model import Action, ZoneClass
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ def test_a_clause_either_expects_something_of_us_or_says_who_shows_it(clause) ->
         assert part.by
         assert part.by_en
     assert {expectation.kind for expectation in clause.expects} <= KINDS
+
+
+def test_records_are_asked_of_clauses_that_expect_something_and_by_counters_that_exist() -> None:
+    wanting = [clause for clause in PACK.clauses.values() if clause.records]
+    assert wanting
+    for clause in PACK.clauses.values():
+        assert bool(clause.records) == bool({"audit", "counts"} & set(clause.evidence)), clause.id
+        assert {*clause.records} <= {*COUNTERS}
+        assert clause.expects or not clause.records
 
 
 def test_what_is_expected_is_written_in_words_of_the_policy() -> None:

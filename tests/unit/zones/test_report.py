@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from zones.clauses import clause_pack
+from zones.evidence import COUNTERS, LogEvidence
 from zones.load import load_policy
 from zones.messages import Language, catalogue, say
 from zones.report import Standing, clause_report
@@ -162,15 +163,85 @@ def test_the_sample_city_proves_its_separation_and_has_its_review_open(city: Pol
         ("report-proved", "proved"),
         ("report-proved", "proved"),
         ("report-narrow", "configured"),
+        ("report-basis-proved", "proved"),
     ]
     assert [entry.clause.id for entry in found.clauses if entry.standing is Standing.OPEN] == ["ono-2026:8"]
     assert clause(found, "8").answers[0].params == {"ids": "F025"}
 
 
+SPAN: dict[str, Any] = {"first": "2026-10-01T00:00:00.000000Z", "last": "2026-10-05T00:00:00.000000Z", "events": 9}
+WHOLE = LogEvidence(intact=True, **SPAN, counts={"refused": 3, "sanitised": 2})
+
+
+def with_log(city: Policy, log: LogEvidence) -> ClauseReport:
+    return clause_report(city, PACK, now=AUTUMN, log=log)
+
+
+def test_records_stand_beside_the_answers_and_make_none_better(city: Policy) -> None:
+    without, found = clause_report(city, PACK, now=AUTUMN), with_log(city, WHOLE)
+
+    assert codes(clause(found, "6.3.2"))[-1] == ("report-recorded", "recorded")
+    assert clause(found, "6.3.2").standing is Standing.PROVED
+    assert clause(found, "2.12").answers[-1].notes == (("report-count-sanitised", {"count": 2}),)
+    for before, after in zip(without.clauses, found.clauses, strict=True):
+        if after.clause.records and after.answers[-1].standing is Standing.RECORDED:
+            assert after.standing is before.standing
+
+
+def test_what_a_broken_chain_holds_is_never_evidence(city: Policy) -> None:
+    forged = LogEvidence(intact=False, findings=1, **SPAN, counts=dict.fromkeys(COUNTERS, 1000))
+
+    found = with_log(city, forged)
+
+    for entry in found.clauses:
+        if entry.clause.records:
+            assert codes(entry)[-1] == ("report-log-broken", "open")
+            assert entry.answers[-1].notes == ()
+            assert entry.standing is Standing.OPEN
+
+
+def test_a_log_that_lost_records_or_has_none_of_the_kind_opens_the_clause(city: Policy) -> None:
+    lossy = LogEvidence(intact=True, **SPAN, gaps=1, lost=4, counts={"refused": 3, "sanitised": 2})
+    silent = LogEvidence(intact=True, **SPAN, counts={"refused": 3})
+
+    assert codes(clause(with_log(city, lossy), "6.3.2"))[-1] == ("report-log-gaps", "open")
+    assert codes(clause(with_log(city, silent), "2.12"))[-1] == ("report-not-recorded", "open")
+    assert clause(with_log(city, silent), "6.3.2").standing is Standing.PROVED
+
+
+def test_a_proof_that_names_a_clause_is_proof_for_it_and_for_no_other() -> None:
+    named = 'invariants: [{id: I9, never: {from: lg, to: out}, basis: ["ono-2026:6.3.3", "ono-2026:6.4"]}]'
+    leak = flow("id: F1, from: lg, to: out, service: tcp/80, action: allow")
+
+    proved, broken = report(ZONES, named), report(ZONES, named, leak)
+
+    assert codes(clause(proved, "6.3.3")) == [("report-cited", "proved")]
+    assert codes(clause(broken, "6.3.3")) == [("report-not-cited", "open"), ("report-basis-unproved", "open")]
+    assert clause(proved, "6.4").standing is Standing.OUTSIDE, "nothing of ours can show it"
+
+
+def test_a_proof_that_names_a_clause_stands_beside_what_the_clause_expects() -> None:
+    named = 'invariants: [{id: I9, never: {from: lg, to: out}, basis: ["ono-2026:6.3.2"]}]'
+
+    found = clause(report(ZONES, INVARIANTS, named), "6.3.2")
+
+    assert codes(found) == [("report-proved", "proved"), ("report-basis-proved", "proved")]
+    assert [result.invariant.id for result in found.answers[1].results] == ["I9"]
+
+
 def test_every_answer_has_words(city: Policy) -> None:
     import gateway.messages  # noqa: F401  (declares them)
 
-    for entry in clause_report(city, PACK, now=AUTUMN).clauses:
-        for answer in entry.answers:
-            assert answer.code in catalogue()
-            assert "{" not in say(answer.code, answer.params, Language.JA)
+    logs = (
+        None,
+        WHOLE,
+        LogEvidence(intact=False),
+        LogEvidence(intact=True, gaps=1),
+        LogEvidence(intact=True),
+    )
+    for log in logs:
+        for entry in clause_report(city, PACK, now=AUTUMN, log=log).clauses:
+            for answer in entry.answers:
+                for code, params in ((answer.code, answer.params), *answer.notes):
+                    assert code in catalogue()
+                    assert "{" not in say(code, params, Language.JA)
