@@ -41,7 +41,10 @@ def command(*, terminal: Terminal, **question: Any) -> int:
         lines = list(_Words(terminal, explanation, case.policy).lines())
         label_width = max(width(line.label) for line in lines)
         for line in lines:
-            terminal.write(f"{padded(line.label, label_width)}  {line.text}")
+            # What a text is indented by, its later lines are too: they stay in the column of the texts.
+            inner = len(line.text) - len(line.text.lstrip())
+            text = f"{padded(line.label, label_width)}  {line.text}"
+            terminal.sentence(text, hang=label_width + 2 + inner)
     return ExitCode.OK
 
 

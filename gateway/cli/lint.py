@@ -107,7 +107,7 @@ def _explain(terminal: Terminal, code: str) -> None:
     else:
         severity = terminal.words(f"severity-{CODES[code]}")
         terminal.say("lint-explain", code=code, severity=severity, title=title)
-        terminal.write(body)
+        terminal.sentence(body, hang=0)
 
 
 # --- text --------------------------------------------------------------------------------------------------
@@ -138,12 +138,14 @@ def _text_finding(terminal: Terminal, finding: Finding) -> None:
     place = ":".join(map(str, finding.place))
     severity = terminal.words(f"severity-{finding.severity.value}")
     sentence = terminal.words(finding.message, **finding.params)
-    terminal.write(f"{place}: {severity}[{finding.code}] {sentence}")
+    terminal.sentence(f"{place}: {severity}[{finding.code}] {sentence}", hang=4)
     cure = hint(finding.message, finding.params, terminal.language)
     if cure:
-        terminal.write(f"  → {cure}")
+        terminal.sentence(f"  → {cure}", hang=4)
     for subject, other in finding.related[:RELATED_SHOWN]:
-        terminal.write(f"  {':'.join(map(str, other))}: {terminal.words('lint-related', what=subject.name)}")
+        terminal.sentence(
+            f"  {':'.join(map(str, other))}: {terminal.words('lint-related', what=subject.name)}"
+        )
 
 
 # --- for programs ------------------------------------------------------------------------------------------

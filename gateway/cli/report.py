@@ -65,7 +65,8 @@ def command(
             terminal.data(clause_record(entry))
         terminal.data(summary_record(report, moment))
     else:
-        terminal.write("\n".join(_FORMS[form](report, terminal.words, moment=moment, whole=whole)))
+        lines = _FORMS[form](report, terminal.words, moment=moment, whole=whole)
+        (terminal.sentence if form == "text" else terminal.write)("\n".join(lines))
     return ExitCode.FINDING if strict and report.count(Standing.OPEN) else ExitCode.OK
 
 

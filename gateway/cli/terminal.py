@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from gateway.cli.layout import folded
 from zones.errors import MasugataError, PolicyError
 from zones.messages import Language, hint, say
 
@@ -66,12 +68,16 @@ def _is_bidi(character: str) -> bool:
 
 @dataclass
 class Terminal:
-    """Where a verb writes. `json_lines` turns every message into one JSON object a line."""
+    """Where a verb writes. `json_lines` turns every message into one JSON object a line.
+
+    `columns` is the width that sentences are folded to; 0 where stdout is no terminal.
+    """
 
     language: Language = Language.EN
     json_lines: bool = False
     quiet: bool = False
     color: bool = False
+    columns: int = 0
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
@@ -82,6 +88,7 @@ class Terminal:
             language=_current,
             json_lines="--json" in sys.argv,
             color=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
+            columns=_columns(),
         )
 
     def data(self, record: Mapping[str, Any]) -> None:
@@ -94,7 +101,12 @@ class Terminal:
 
     def say(self, code: str, /, **params: object) -> None:
         """Write the message `code` to stdout."""
-        self.write(self.words(code, **params))
+        self.sentence(self.words(code, **params))
+
+    def sentence(self, text: str, *, hang: int | None = None) -> None:
+        """Write text people read to stdout, folded on a terminal; its later lines are indented by `hang`."""
+        for line in printable(text).split("\n"):
+            self.out.writelines(f"{part}\n" for part in folded(line, self.columns, hang=hang))
 
     def log(self, code: str, /, **params: object) -> None:
         """Write the message `code` to stderr, unless quiet."""
@@ -148,6 +160,10 @@ class Terminal:
             self.err.write(printable(f"  → {cure}") + "\n")
 
 
+def _columns() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def shared_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a verb `--json`, `--lang`, `-q` and `--no-color`; it receives them as `terminal`."""
 
@@ -164,6 +180,7 @@ def shared_flags(function: Callable[..., Any]) -> Callable[..., Any]:
             json_lines=json_lines,
             quiet=quiet,
             color=sys.stdout.isatty() and not no_color and "NO_COLOR" not in os.environ,
+            columns=_columns(),
         )
         return function(*args, terminal=terminal, **kwargs)
 
