@@ -172,7 +172,7 @@ def of_verify(policy: Policy, **how: Any) -> Iterator[Claim]:
             crosses = seen.verdict.passes or seen.verdict.reason in (Reason.USE_RENDER, Reason.USE_PORTAL)
             assert crosses, about
             yield Claim(about, policy, step.at, seen.packet, meant)
-            # What goes by a portal or a screen has no connection of its own here, so nothing comes back on it.
+            # What goes by a portal or a screen has no connection here on which something could come back.
             if seen.reply is not None and seen.verdict.passes:
                 meant = _answer(policy, seen.reply, step.at, seen.flow, known=True)
                 yield Claim(f"{about}, reply", policy, step.at, seen.reply, meant, seen.packet)
@@ -184,7 +184,8 @@ def of_diff(before: Policy, after: Policy) -> Iterator[Claim]:
         about = f"diff {found.change}"
         if found.change is not Change.REPLIES or found.opened is not None:
             for policy, meant in ((before, found.before), (after, found.after)):
-                yield Claim(about, policy, NOON, _as_sent(policy, found.packet), meant, found.opened)
+                opened = _as_sent(policy, found.opened) if found.opened is not None else None
+                yield Claim(about, policy, NOON, _as_sent(policy, found.packet), meant, opened)
 
 
 def of_shadows(policy: Policy) -> Iterator[Claim]:
