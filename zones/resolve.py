@@ -84,8 +84,9 @@ class _Resolver:
         merged = self.merged
         if merged.meta is None or not merged.named["zones"]:
             first = merged.documents[0]
+            misspelt = {problem.params.get("suggestion") for problem in merged.problems}
             for section, there in (("meta", merged.meta), ("zones", merged.named["zones"])):
-                written = merged.problems and section in keys_written(merged)
+                written = merged.problems and section in keys_written(merged) | misspelt
                 if not there and not written and not self.unread:
                     self.report(first, "missing-section", (), section=section)
             return None
