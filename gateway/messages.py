@@ -10,7 +10,8 @@ import gateway.journal.messages
 import gateway.kernel.messages
 import gateway.mail.messages
 import gateway.process.messages
-import gateway.replay.messages  # noqa: F401
+import gateway.replay.messages
+import gateway.suggest.messages  # noqa: F401
 import sanitizers.messages  # noqa: F401
 import topology.messages  # noqa: F401  (declares the words of labs)
 import zones.lint.messages

@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "fmt": "gateway.cli.fmt",
     "schema": "gateway.cli.schema",
     "replay": "gateway.cli.replay",
+    "suggest": "gateway.cli.suggest",
     "compile": "gateway.cli.compile",
     "lab": "gateway.cli.lab",
     "run": "gateway.cli.run",
