@@ -7,13 +7,14 @@ for both its ends.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
+from zones import unknown
 from zones.address import address_text
 from zones.decide import destination_zone, source_zone
 from zones.errors import ConfigurationError
 from zones.model import GATEWAY
+from zones.nearest import half_width
 from zones.packet import WrittenPacket, packet_key, parse_end, split_packet
 from zones.services import parse_service
 from zones.verdict import ICMP, ICMP6, PORT_PROTOCOLS
@@ -81,11 +82,8 @@ def misplaced(policy: Policy, written: WrittenPacket) -> tuple[str, dict[str, ob
 
 
 def unknown_name(name: str, known: Iterable[str]) -> tuple[str, dict[str, object]]:
-    """Return the problem that nothing is called `name`, with the nearest name that exists."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    if near:
-        return "unknown-name-near", {"name": name, "suggestion": near[0]}
-    return "unknown-name", {"name": name}
+    """Return the problem that nothing is called `name`, with what was meant where anybody can tell."""
+    return unknown.unknown_address(name) or unknown.unknown_name(name, known)
 
 
 def _packets(policy: Policy, text: str, words: PacketWords) -> Iterator[WrittenPacket]:
@@ -169,8 +167,9 @@ def _terms(policy: Policy, text: str) -> tuple[ServiceTerm, ...]:
     try:
         return (parse_service(text),)
     except ValueError:
-        if "/" in text:
-            raise ConfigurationError("bad-service", value=text) from None
+        if "/" in half_width(text):
+            code, params = unknown.unknown_service(text) or ("bad-service", {"value": text})
+            raise ConfigurationError(code, **params) from None
         code, params = unknown_name(text, policy.services)
         raise ConfigurationError(code, **params) from None
 

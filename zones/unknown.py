@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zones.merge import Merged
     from zones.model import Group, Host
 
-Said = tuple[str, dict[str, str]]
+Said = tuple[str, dict[str, object]]
 """The code of a problem and the parameters of its message."""
 
 
@@ -30,7 +30,7 @@ def unknown_name(name: str, known: Iterable[str]) -> Said:
         return "unknown-name-near", {"name": name, "suggestion": near}
     if beside := around(name, names):
         return "unknown-number", {"name": name, "suggestion": ", ".join(beside)}
-    return "unknown-name", {"name": name, "suggestion": ""}
+    return "unknown-name", {"name": name}
 
 
 def unknown_service(name: str) -> Said | None:
@@ -51,6 +51,12 @@ def address_as_name(name: str, hosts: Iterable[Host], groups: Iterable[Group]) -
     holders += [group.name for group in groups if group.networks == (address,)]
     code = "address-not-name" if holders else "address-without-name"
     return code, {"address": name, "suggestion": ", ".join(holders)}
+
+
+def unknown_address(name: str) -> Said | None:
+    """Return what is said of an address that is one but for its full-width characters; else None."""
+    address = _address_in(name)
+    return _in_full_width(name) if address is not None and full_width(name) else None
 
 
 def bad_packet(written: str) -> Said:

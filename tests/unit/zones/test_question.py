@@ -70,6 +70,16 @@ def test_a_question_about_spoofing_is_a_question(city: Policy) -> None:
         ("gateway > gateway ping", "bad-packet", {}),
         ("renkai > shinsei-asp https", "unknown-name-near", {"name": "renkai", "suggestion": "renkei"}),
         ("qqqqqq > shinsei-asp https", "unknown-name", {"name": "qqqqqq"}),
+        (
+            "renkei > shinsei-asp tcp/４４３",
+            "full-width",
+            {"value": "tcp/４４３", "seen": "４３", "suggestion": "tcp/443"},
+        ),
+        (
+            "mynumber:１０.10.5.10 > shinsei-asp https",
+            "full-width",
+            {"value": "１０.10.5.10", "seen": "１０", "suggestion": "10.10.5.10"},
+        ),
         ("renkei > shinsei-asp htps", "unknown-name-near", {"name": "htps", "suggestion": "https"}),
         ("lgwam:10.20.16.11 > lg-mail smtp", "unknown-name-near", {"name": "lgwam", "suggestion": "lgwan"}),
         ("renkei > lgwan:10.10.5.20 https", "packet-zone", {"zone": "lgwan", "actual": "mynumber"}),

@@ -169,7 +169,7 @@ def test_the_sample_city_proves_its_separation_and_has_its_review_open(city: Pol
     assert clause(found, "8").answers[0].params == {"ids": "F025"}
 
 
-SPAN: dict[str, Any] = {"first": "2026-10-01T00:00:00.000000Z", "last": "2026-10-05T00:00:00.000000Z", "events": 9}
+SPAN: dict[str, Any] = {"first": "2026-10-01T00:00:00.0Z", "last": "2026-10-05T00:00:00.0Z", "events": 9}
 WHOLE = LogEvidence(intact=True, **SPAN, counts={"refused": 3, "sanitised": 2})
 
 
