@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from zones.model import Mode
 from zones.proof.regions import Regions
 from zones.proof.space import Budget, covers, find_point, meet
 from zones.verdict import Reason
@@ -242,8 +243,9 @@ def _pairs(regions: Regions) -> Iterator[Pair]:
 
 
 def _taking_part(regions: Regions) -> set[str]:
-    """Return every open flow, also one whose packets cannot come (a redirect, ends of two families)."""
-    return {region.flow for pair in _pairs(regions) for region in pair.all_regions if region.flow is not None}
+    """Return every open flow, also one that no packet can match (redirects, a denial by name)."""
+    flows = regions.policy.flows
+    return {flow.id for flow in flows if flow.mode is Mode.ENFORCE and regions.closed(flow.id) is None}
 
 
 def _lists(regions: Regions) -> Iterator[tuple[Pair, list[Region], list[Box]]]:
