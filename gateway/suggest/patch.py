@@ -26,6 +26,7 @@ _SECTIONS = ("hosts", "groups", "flows")
 # The line breaks that the YAML parser counts (YAML 1.1).
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _STEP = "  "
+_LITERALS = ("|", ">")
 
 
 class Edit(NamedTuple):
@@ -86,7 +87,8 @@ def _edits(text: str, section: str, entries: tuple[FlowEntry | NamedEntry, ...])
         yield _into_braces(text, entry.value, section, entries, whole=False)
     elif entry.value.entries:
         indent = " " * _indent(text, entry.value.entries[-1], listed=listed)
-        yield _after(text, entry.value.entries[-1].end, _block(entries, indent))
+        row = _last_row(_BREAK.split(text), entry.value.entries[-1])
+        yield _whole_lines(text, _offset(text, (row + 1, 0)), _block(entries, indent))
     # A section without a value cannot be told from a mistake: `_unharmed` says so.
 
 
@@ -103,13 +105,22 @@ def _indent(text: str, entry: Entry, *, listed: bool) -> int:
     return len(before) - 1 if before.endswith("-") else max(0, column - 2)
 
 
-def _after(text: str, end: Position, lines: list[str]) -> Edit:
-    """Return the edit that puts lines behind the one that ends at `end` (a literal ends on the next line)."""
-    row = end[0] if end[1] else end[0] - 1
-    split = _BREAK.split(text)
-    while row > 0 and not split[row].strip():
-        row -= 1
-    return _whole_lines(text, _offset(text, (row + 1, 0)), lines)
+def _last_row(lines: list[str], entry: Entry) -> int:
+    """Return the line on which an entry ends. A literal is known by its head: its text is indented deeper."""
+    while entry.value.entries and not entry.value.flow:
+        entry = entry.value.entries[-1]
+    row = entry.end[0]
+    if entry.value.style not in _LITERALS:
+        return row
+    line, column = entry.start
+    indent = column if entry.key is not None else lines[line][:column].rfind("-")
+    last = row
+    for row in range(last + 1, len(lines)):
+        text = lines[row]
+        if text.strip() and len(text) - len(text.lstrip(" ")) <= indent:
+            break
+        last = row if text.strip() else last
+    return last
 
 
 def _at_the_end(text: str, section: str, entries: Iterable[FlowEntry | NamedEntry]) -> Edit:
