@@ -29,10 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 pytestmark = pytest.mark.timeout(60)
+
+
 # The same examples in every run: a disagreement is a bug to look at, not weather.
-few = settings(
-    max_examples=30, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def few(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 NOW = 1_791_162_000.0  # a Monday morning in the policy's time zone
 
@@ -358,7 +366,7 @@ def crossing(answer: Answer) -> tuple[Outcome, Action | None]:
     return answer.outcome, answer.action
 
 
-@few
+@few(12)
 @given(texts(), st.data())
 def test_the_encoding_is_what_decide_says(entries: dict[str, Any], data: st.DataObject) -> None:
     policy = policy_of(entries)
@@ -511,7 +519,7 @@ def invariants(draw: st.DrawFn, number: int, allows: list[str]) -> dict[str, Any
     return invariant
 
 
-@few
+@few(50)
 @given(texts(), st.data())
 def test_an_invariant_is_proved_exactly_where_z3_finds_no_way(
     entries: dict[str, Any], data: st.DataObject
@@ -545,7 +553,7 @@ def test_an_invariant_is_proved_exactly_where_z3_finds_no_way(
 # --- differences, and flows that do nothing ----------------------------------------------------------------
 
 
-@few
+@few(50)
 @given(texts(), texts(most=2), st.booleans())
 def test_differences_are_exactly_those_that_z3_finds(
     entries: dict[str, Any], others: dict[str, Any], guarded: bool
@@ -591,7 +599,7 @@ def _met(
         yield pair
 
 
-@few
+@few(130)
 @given(texts(most=8))
 def test_flows_that_do_nothing_are_exactly_those_that_z3_finds(entries: dict[str, Any]) -> None:
     policy = policy_of(entries)
