@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from zones.model import Mode
 from zones.proof.regions import Regions
 from zones.proof.space import Budget, covers, find_point, meet
-from zones.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -213,12 +212,13 @@ def never_decides(policy: Policy, *, now: float, budget: Budget | None = None) -
 def redundant(policy: Policy, *, now: float, budget: Budget | None = None) -> list[str]:
     """Return every open flow without which no packet would cross otherwise than now, at `now`.
 
-    Each is meant by itself. Flows that never decide are among them.
+    Each is meant by itself. Flows that never decide are among them, but none to a domain name: what it is for,
+    packets do not show.
 
     Raises:
         Undecided: the budget is spent.
     """
-    needed: set[str] = set()
+    needed = {flow.id for flow in policy.flows if any(end.name is not None for end in flow.destinations)}
     asked = Regions(policy, now=now)
     for pair, regions, boxes in _lists(asked):
         index = BoxIndex(boxes, budget=budget)
@@ -226,8 +226,6 @@ def redundant(policy: Policy, *, now: float, budget: Budget | None = None) -> li
         for at, region in enumerate(regions):
             if region.flow is None:
                 continue
-            if region.reason is Reason.NO_PROXY:
-                needed.add(region.flow)  # what it will serve by name, packets do not show
             if pair.guard is None and region.flow not in needed:
                 same = frozenset(i for i, other in enumerate(regions) if other.flow == region.flow)
                 if _matters(index, at, answers, pair.rest.crossing, same):
