@@ -149,7 +149,7 @@ def replay_capture(city: City, story: Story) -> None:
 
     story.recorded = city.stop_recorder()
     verdicts = ReplayVerdicts(_owners(city))
-    replay = Replay(city.policy, engine_by_name("reference", city.policy), ZoneMap(city.policy, {}), verdicts)
+    replay = Replay(city.policy, engine_by_name("reference", city.policy), ZoneMap(city.policy), verdicts)
     name = str(city.capture)
     with open_capture(name) as source:
         replay.read(name, read_capture(source, name))

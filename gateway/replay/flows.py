@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.filter.frames import Frame
+    from gateway.replay.exchanges import Exchange
     from gateway.replay.records import PacketRecord
     from zones.verdict import Verdict
 
@@ -25,10 +26,14 @@ class FlowRecord:
 
     Ends are given as `source` → `destination` from the initiator's side: the sender of the SYN, or the
     receiver of the SYN-ACK where the SYN is missing (`initiator` tells which), else the sender of the
-    first packet seen; never guessed from a port. `verdict` is that of the first packet.
+    first packet seen; never guessed from a port. `verdict` is that of the first packet. `answers` are the
+    packets towards the initiator.
     """
 
     __slots__ = (
+        "against",
+        "answer_bytes",
+        "answers",
         "bytes",
         "connection",
         "denied",
@@ -40,6 +45,7 @@ class FlowRecord:
         "marks",
         "number",
         "packets",
+        "rows",
         "verdict",
     )
 
@@ -51,12 +57,21 @@ class FlowRecord:
         self.connection = first.connection
         self.first_ns = self.last_ns = first.packet.time_ns
         self.packets = self.bytes = self.denied = self.marks = 0
+        self.answers = self.answer_bytes = 0
+        self.against: Verdict | None = None
+        """What the other policy says of the first packet, where two are compared."""
+        self.rows: list[tuple[Verdict, Exchange] | None] = [None, None]
+        """Where packets from, and towards, the initiator were counted last, and by which verdict."""
         self.initiator = _initiator(frame)
 
     @property
     def reversed(self) -> bool:
         """Whether the first packet seen was an answer."""
         return self.initiator == "syn-ack"
+
+    def answered_by(self, frame: Frame) -> bool:
+        """Return whether a packet of this flow went towards its initiator."""
+        return (frame.key != self.frame.key) is not self.reversed
 
 
 def _initiator(frame: Frame) -> str:
@@ -85,8 +100,12 @@ class FlowTable:
         record = self._index.get(frame.key)
         if record is None or _another(record, packet):
             record = self._begin(record, FlowRecord(self.count + 1, packet, frame, verdict))
+        length = packet.packet.wire_length
         record.packets += 1
-        record.bytes += packet.packet.wire_length
+        record.bytes += length
+        if record.answered_by(frame):
+            record.answers += 1
+            record.answer_bytes += length
         record.last_ns = max(record.last_ns, packet.packet.time_ns)
         record.marks |= packet.marks
         if verdict.outcome is Outcome.DENY:

@@ -6,17 +6,20 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.filter.engine import SKIPPED
+from gateway.filter.engine import SKIPPED, ZONE_INFERRED
 from gateway.filter.frames import MALFORMED, WHOLE, Frame, Unparsed
-from gateway.replay.records import MARKS
-from gateway.replay.summary import DECISION, ZONES
+from gateway.replay.records import MARKS, ZONE_BY_ADDRESS
+from gateway.replay.summary import DECISION, REASON, ZONES
 from zones.address import address_text
 from zones.verdict import ICMP, ICMP6, PORT_PROTOCOLS, PROTOCOL_NAMES, TCP
 
 if TYPE_CHECKING:
+    from gateway.replay.against import Against, ChangeKey, Said
+    from gateway.replay.exchanges import Ends, Exchange
     from gateway.replay.flows import FlowRecord
     from gateway.replay.records import PacketRecord
     from gateway.replay.summary import Summary, Tally
+    from gateway.replay.views import HostSums
     from zones.verdict import Verdict
 
 UNPARSED, OUT = "unparsed", "skipped"
@@ -115,6 +118,10 @@ def summary_line(summary: Summary) -> dict[str, Any]:
             {"decided_by": row[0] or None, "reason": row[1], "outcome": row[2], **_sums(tally)}
             for row, tally in summary.by(*DECISION).items()
         ],
+        "by_reason": [
+            {"reason": row[0], "outcome": row[1], **_sums(tally)}
+            for row, tally in summary.by(*REASON).items()
+        ],
         "not_parsed": [
             {"reason": reason.value, "refused": reason in MALFORMED, **_sums(tally)}
             for reason, tally in sorted(summary.reasons.items())
@@ -124,13 +131,116 @@ def summary_line(summary: Summary) -> dict[str, Any]:
         "flows_split": summary.flows_split,
         "connections_evicted": summary.evicted,
         "times_backwards": summary.backwards,
+        "exchanges": len(summary.exchanges),
+        "exchanges_other": summary.exchanges.others,
         "map_unused": list(summary.unused_map),
     }
 
 
+def exchange_line(row: Exchange) -> dict[str, Any]:
+    """Return one exchange; the ends are null where it stands for those that did not fit into the table."""
+    return {
+        "type": "exchange",
+        **_exchange(row.ends),
+        "outcome": row.ends.outcome,
+        "reason": row.ends.reason,
+        "decided_by": row.ends.decided_by or None,
+        **_amounts(row),
+    }
+
+
+def change_line(key: ChangeKey, row: Exchange) -> dict[str, Any]:
+    """Return what two policies say differently of one exchange."""
+    return {
+        "type": "change",
+        "kind": key.kind.value,
+        **_exchange(key.ends),
+        "before": _said(key.before),
+        "after": _said(key.after),
+        **_amounts(row),
+    }
+
+
+def changes_line(against: Against) -> dict[str, Any]:
+    """Return the counts of a comparison."""
+    groups = against.changes.by_kind()
+    return {
+        "type": "changes",
+        "policy": against.policy.name,
+        "revision": against.policy.revision,
+        "compared": against.changes.compared,
+        **{
+            kind.value: {
+                "exchanges": sum(not key.ends.other for key, _ in rows),
+                "packets": sum(row.packets for _, row in rows),
+                "bytes": sum(row.bytes for _, row in rows),
+                "flows": sum(row.flows for _, row in rows),
+            }
+            for kind, rows in groups.items()
+        },
+    }
+
+
+def host_line(sums: HostSums) -> dict[str, Any]:
+    """Return what one host did, and what was done with it."""
+    return {
+        "type": "host",
+        "zone": sums.host.zone or None,
+        "address": _address_text(sums.host.version, sums.host.address),
+        "peers": sums.peers,
+        "flows": sums.flows,
+        "served": sums.served,
+        "packets": sums.packets,
+        "bytes": sums.bytes,
+        "denied_from": sums.denied_from,
+        "denied_to": sums.denied_to,
+    }
+
+
+def service_text(protocol: int, port: int) -> str:
+    """Return a service as people write it.
+
+    >>> service_text(6, 443), service_text(1, 8), service_text(47, -1)
+    ('tcp/443', 'icmp/8', 'proto/47')
+    """
+    name = PROTOCOL_NAMES.get(protocol, f"proto/{protocol}")
+    return f"{name}/{port}" if port >= 0 else name
+
+
+def _exchange(ends: Ends) -> dict[str, Any]:
+    known = not ends.other
+    port = ends.port if known and ends.port >= 0 else None
+    return {
+        "source_zone": ends.source_zone or None,
+        "destination_zone": ends.destination_zone or None,
+        "src": _address_text(ends.version, ends.src) if known else None,
+        "dst": _address_text(ends.version, ends.dst) if known else None,
+        "protocol": PROTOCOL_NAMES.get(ends.protocol, f"proto/{ends.protocol}") if known else None,
+        "port": port,
+    }
+
+
+def _amounts(row: Exchange) -> dict[str, Any]:
+    return {
+        "packets": row.packets,
+        "bytes": row.bytes,
+        "answers": row.answers,
+        "answer_bytes": row.answer_bytes,
+        "flows": row.flows,
+        "first": time_text(row.first_ns),
+        "last": time_text(row.last_ns),
+        "first_packet": row.first,
+    }
+
+
+def _said(said: Said) -> dict[str, Any]:
+    return {"outcome": said.outcome, "reason": said.reason, "decided_by": said.decided_by or None}
+
+
 def anti_spoof(summary: Summary) -> dict[str, int]:
     """Return how many verdicts checked the source against a known interface, and how many could not."""
-    inferred = summary.marked().get("zone-inferred", 0)
+    unproved = ZONE_INFERRED | ZONE_BY_ADDRESS
+    inferred = sum(count for bits, count in summary.marks.items() if bits & unproved)
     malformed = sum(tally.packets for reason, tally in summary.reasons.items() if reason in MALFORMED)
     return {"checked": summary.judged - malformed - inferred, "inferred": inferred}
 

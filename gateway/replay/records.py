@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 MID_STREAM = 1 << len(ENGINE_MARKS)
 """A TCP packet of no connection, where the capture does not show how the exchange began."""
 
-MARKS: dict[int, str] = {**ENGINE_MARKS, MID_STREAM: "mid-stream"}
+ZONE_BY_ADDRESS = MID_STREAM << 1
+"""The zone is what `--map` says of the source address: that proves nothing about spoofing."""
+
+MARKS: dict[int, str] = {**ENGINE_MARKS, MID_STREAM: "mid-stream", ZONE_BY_ADDRESS: "zone-by-address"}
 
 
 class PacketRecord(NamedTuple):

@@ -10,12 +10,18 @@ from rich.text import Text
 
 from gateway.cli.terminal import printable
 from gateway.filter.frames import MALFORMED
-from gateway.replay.lines import anti_spoof, flow_line, packet_line, time_text
-from gateway.replay.summary import DECISION, ZONES
+from gateway.replay.lines import anti_spoof, flow_line, packet_line, service_text, time_text
+from gateway.replay.summary import DECISION, REASON, ZONES
+from gateway.replay.views import by_host, top
+from zones.address import address_text
 from zones.messages import Language, say
 from zones.verdict import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.replay.against import Against, ChangeKey, Kind, Said
+    from gateway.replay.exchanges import Ends, Exchange
     from gateway.replay.flows import FlowRecord
     from gateway.replay.records import PacketRecord
     from gateway.replay.summary import Summary, Tally
@@ -49,12 +55,44 @@ class Report:
             size += " " + self._words("replay-flow-denied", denied=f"{flow.denied:,}")
         self._write(f"#{flow.number:<6} {_exchange(line)}  {_verdict_text(line)}  {size}")
 
-    def summary(self, summary: Summary) -> None:
-        """Write what was read, the verdicts by zones and by decision, and what was not judged."""
+    def summary(
+        self,
+        summary: Summary,
+        views: tuple[str, ...] = (),
+        *,
+        rows: int = 20,
+        denied: bool = False,
+    ) -> None:
+        """Write what was read, the verdicts by the views asked for, and what was not judged.
+
+        `rows` is how long the tables of hosts and exchanges get; with `denied` only refused exchanges count.
+        """
         self._head(summary)
-        self._verdicts(summary)
+        for view in views or ("zones", "flow"):
+            _VIEWS[view](self, summary, rows, denied)
         self._unread(summary)
         self._remarks(summary)
+
+    def changes(self, against: Against, *, rows: int = 20) -> None:
+        """Write what the other policy would change, by kind of change."""
+        self._write("")
+        self._say("replay-against", name=against.policy.name, revision=against.policy.revision[:12])
+        if not any(True for _ in against.changes):
+            self._say("replay-against-same", packets=f"{against.changes.compared:,}")
+            return
+        for kind, found in against.changes.by_kind().items():
+            if found:
+                self._changes_of(kind, found, rows)
+
+    def _changes_of(self, kind: Kind, found: list[tuple[ChangeKey, Exchange]], rows: int) -> None:
+        columns = ("exchange", "before", "after", "first")
+        table = self._table(f"replay-change-{kind.value}", columns, ("flows", "packets", "bytes"))
+        for key, row in found[:rows]:
+            first = row.first.rpartition("/")[2]
+            cells = (_between(key.ends), _said(key.before), _said(key.after), first)
+            self._cells(table, cells, (f"{row.flows:,}", f"{row.packets:,}", size_text(row.bytes)))
+        self._print(table)
+        self._more(len(found), rows)
 
     def _head(self, summary: Summary) -> None:
         self._say("replay-policy", name=summary.policy, revision=summary.revision[:12], engine=summary.engine)
@@ -66,16 +104,45 @@ class Report:
         }
         self._say("replay-counts", **counts, flows=f"{summary.flows:,}", denied=f"{summary.denied():,}")
 
-    def _verdicts(self, summary: Summary) -> None:
-        by_zones = self._table("replay-by-zones", ("source", "destination", "outcome"))
+    def _by_zones(self, summary: Summary, _rows: int, _denied: bool) -> None:
+        table = self._table("replay-by-zones", ("source", "destination", "outcome"))
         for (source, destination, outcome), tally in summary.by(*ZONES).items():
-            self._row(by_zones, (source or "?", destination or "?", outcome), tally, summary.judged)
-        by_decision = self._table("replay-by-decision", ("decided-by", "reason", "outcome"))
+            self._row(table, (source or "?", destination or "?", outcome), tally, summary.judged)
+        self._print(table)
+
+    def _by_decision(self, summary: Summary, _rows: int, _denied: bool) -> None:
+        table = self._table("replay-by-decision", ("decided-by", "reason", "outcome"))
         for (decided_by, reason, outcome), tally in summary.by(*DECISION).items():
-            self._row(by_decision, (decided_by or "-", reason, outcome), tally, summary.judged)
-        for table in (by_zones, by_decision):
-            if table.row_count:
-                self._print(table)
+            self._row(table, (decided_by or "-", reason, outcome), tally, summary.judged)
+        self._print(table)
+
+    def _by_reason(self, summary: Summary, _rows: int, _denied: bool) -> None:
+        table = self._table("replay-by-reason", ("reason", "outcome", "first"))
+        for (reason, outcome), tally in summary.by(*REASON).items():
+            self._row(table, (reason, outcome, tally.first.rpartition("/")[2]), tally, summary.judged)
+        self._print(table)
+
+    def _by_host(self, summary: Summary, rows: int, _denied: bool) -> None:
+        hosts = by_host(summary.exchanges)
+        numbers = ("peers", "began", "served", "denied-from", "denied-to", "packets", "bytes")
+        table = self._table("replay-by-host", ("zone", "host"), numbers)
+        for sums in hosts[:rows]:
+            host = address_text(sums.host.version, sums.host.address)
+            counts = (sums.peers, sums.flows, sums.served, sums.denied_from, sums.denied_to, sums.packets)
+            amounts = (*(f"{count:,}" for count in counts), size_text(sums.bytes))
+            self._cells(table, (sums.host.zone or "?", host), amounts)
+        self._print(table)
+        self._more(len(hosts), rows)
+
+    def _by_exchange(self, summary: Summary, rows: int, denied: bool) -> None:
+        found = top(summary.exchanges, denied=denied)
+        columns = ("exchange", "outcome", "reason", "decided-by")
+        table = self._table("replay-by-exchange", columns, ("flows", "packets", "bytes"))
+        for row in found[:rows]:
+            cells = (_between(row.ends), row.ends.outcome, row.ends.reason, row.ends.decided_by or "-")
+            self._cells(table, cells, (f"{row.flows:,}", f"{row.packets:,}", size_text(row.bytes)))
+        self._print(table)
+        self._more(len(found), rows)
 
     def _unread(self, summary: Summary) -> None:
         if not summary.reasons:
@@ -97,30 +164,44 @@ class Report:
             ("replay-backwards", summary.backwards),
             ("replay-evicted", summary.evicted),
             ("replay-flows-split", summary.flows_split),
+            ("replay-exchanges-other", summary.exchanges.others),
         ):
             if count:
                 self._say(code, count=f"{count:,}")
         for name in summary.unused_map:
             self._say("replay-map-unused", interface=name)
 
-    def _table(self, title: str, columns: tuple[str, ...]) -> Table:
+    def _table(
+        self,
+        title: str,
+        columns: tuple[str, ...],
+        numbers: tuple[str, ...] = ("packets", "share", "bytes"),
+    ) -> Table:
         table = Table(
             title=self._words(title), title_justify="left", title_style="bold", box=None, pad_edge=False
         )
         for column in columns:
             table.add_column(self._words(f"replay-column-{column}"), overflow="fold")
-        for column in ("packets", "share", "bytes"):
+        for column in numbers:
             table.add_column(self._words(f"replay-column-{column}"), justify="right", no_wrap=True)
         return table
 
     def _row(self, table: Table, cells: tuple[str, ...], tally: Tally, whole: int) -> None:
-        texts = [Text(printable(cell), style=_COLORS.get(cell, "")) for cell in cells]
         share = f"{100 * tally.packets / whole:.1f} %"
-        table.add_row(*texts, Text(f"{tally.packets:,}"), Text(share), Text(size_text(tally.bytes)))
+        self._cells(table, cells, (f"{tally.packets:,}", share, size_text(tally.bytes)))
+
+    def _cells(self, table: Table, cells: tuple[str, ...], numbers: tuple[str, ...]) -> None:
+        texts = [Text(printable(cell), style=_COLORS.get(cell, "")) for cell in cells]
+        table.add_row(*texts, *map(Text, numbers))
+
+    def _more(self, found: int, rows: int) -> None:
+        if found > rows:
+            self._say("replay-more-rows", count=f"{found - rows:,}")
 
     def _print(self, table: Table) -> None:
-        self._write("")
-        self._console.print(table)
+        if table.row_count:
+            self._write("")
+            self._console.print(table)
 
     def _words(self, code: str, **params: object) -> str:
         return say(code, params, self._language)
@@ -144,6 +225,19 @@ def _exchange(line: dict[str, object]) -> str:
     kind = f" {line['icmp_type']}/{line['icmp_code']}" if line["icmp_type"] is not None else ""
     flags = f" [{line['tcp_flags']}]" if line.get("tcp_flags") else ""
     return f"{zones}  {source} → {destination} {line['protocol']}{kind}{flags}"
+
+
+def _between(ends: Ends) -> str:
+    """Return an exchange on one line: zones, addresses, service."""
+    zones = f"{ends.source_zone or '?'} → {ends.destination_zone or '?'}"
+    if ends.other:
+        return f"{zones}  …"
+    source, destination = (address_text(ends.version, address) for address in (ends.src, ends.dst))
+    return f"{zones}  {source} → {destination} {service_text(ends.protocol, ends.port)}"
+
+
+def _said(said: Said) -> str:
+    return " ".join(word for word in said if word)
 
 
 def _bracket(address: object) -> str:
@@ -171,3 +265,12 @@ def size_text(size: float) -> str:
         if size < 1000:
             return f"{size:,.1f} {unit}"
     return f"{size / 1000:,.1f} TB"
+
+
+_VIEWS: dict[str, Callable[[Report, Summary, int, bool], None]] = {
+    "zones": Report._by_zones,
+    "flow": Report._by_decision,
+    "reason": Report._by_reason,
+    "host": Report._by_host,
+    "exchange": Report._by_exchange,
+}

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.filter.frames import UNREAD, Unparsed
+from gateway.replay.exchanges import Exchanges
 from gateway.replay.records import MARKS
+from gateway.replay.timeline import Timeline
 from zones.verdict import Outcome
 
 if TYPE_CHECKING:
-    from gateway.replay.records import PacketRecord
     from zones.verdict import Verdict
 
 
@@ -42,7 +43,10 @@ class Tally:
 
 @dataclass(kw_only=True)
 class Summary:
-    """The counters of one replay; `verdicts` is keyed by zones, outcome, reason and what decided."""
+    """The counters of one replay; `verdicts` is keyed by zones, outcome, reason and what decided.
+
+    Zones in `verdicts` are those of the packets themselves, in `exchanges` those of who began.
+    """
 
     engine: str
     policy: str
@@ -62,6 +66,10 @@ class Summary:
     """Frames that could not be read, those refused as malformed included."""
     marks: Counter[int] = field(default_factory=Counter)
     unused_map: tuple[str, ...] = ()
+    exchanges: Exchanges = field(default_factory=Exchanges)
+    timeline: Timeline = field(default_factory=Timeline)
+    audited: Counter[str] = field(default_factory=Counter)
+    """Packets that flows in audit mode matched without deciding."""
 
     @property
     def packets(self) -> int:
@@ -74,8 +82,8 @@ class Summary:
         broken = any(result.troubles for result in self.files)
         return broken or not UNREAD.isdisjoint(self.reasons)
 
-    def tally(self, verdict: Verdict, packet: PacketRecord) -> Tally:
-        """Return the counter of packets with this verdict."""
+    def tally(self, verdict: Verdict, place: str) -> Tally:
+        """Return the counter of packets with this verdict; `place` is where the first of them is."""
         key = (
             verdict.source_zone or "",
             verdict.destination_zone or "",
@@ -85,7 +93,7 @@ class Summary:
         )
         found = self.verdicts.get(key)
         if found is None:
-            found = self.verdicts[key] = Tally(first=packet.place)
+            found = self.verdicts[key] = Tally(first=place)
         return found
 
     def by(self, *columns: int) -> dict[tuple[str, ...], Tally]:
@@ -107,5 +115,5 @@ class Summary:
         return sum(t.packets for key, t in self.verdicts.items() if key[2] == Outcome.DENY.value)
 
 
-ZONES, DECISION = (0, 1, 2), (4, 3, 2)
-"""Columns of the two views people ask for: by zone pair, and by what decided and why."""
+ZONES, DECISION, REASON = (0, 1, 2), (4, 3, 2), (3, 2)
+"""Columns of the views people ask for: by zone pair, by what decided and why, by the reason alone."""

@@ -102,9 +102,9 @@ def test_standard_input_and_gzip_are_read_like_a_file(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["{tmp}/none.pcap"], 2, "cannot open"),
-        (["{tmp}"], 2, "cannot open"),
+        (["{tmp}"], 2, "holds no capture"),
         (["{tmp}/text"], 2, "is not a capture"),
-        (["{capture}", "--map", "mn0"], 2, "INTERFACE=ZONE"),
+        (["{capture}", "--map", "mn0"], 2, "WHAT=ZONE"),
         (["{capture}", "--map", "mn0=nowhere"], 2, "no zone 'nowhere'"),
         (["{capture}", "--now", "tomorrow"], 2, "not a date"),
         (["{capture}", "--limit", "-1"], 2, "--limit"),

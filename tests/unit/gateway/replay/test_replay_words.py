@@ -17,7 +17,9 @@ READERS = Path(gateway.replay.pcapng.__file__).parent
 TROUBLES = {
     code
     for name in ("pcap.py", "pcapng.py", "stream.py")
-    for code in re.findall(r'(?:CaptureCut|Trouble)\([^()]*"([a-z-]+)"\)', (READERS / name).read_text())
+    for line in (READERS / name).read_text().splitlines()
+    if "CaptureCut(" in line or "Trouble(" in line
+    for code in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', line)
 }
 
 
