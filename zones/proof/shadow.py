@@ -212,8 +212,8 @@ def never_decides(policy: Policy, *, now: float, budget: Budget | None = None) -
 def redundant(policy: Policy, *, now: float, budget: Budget | None = None) -> list[str]:
     """Return every open flow without which no packet would cross otherwise than now, at `now`.
 
-    Each is meant by itself. Flows that never decide are among them, but none to a domain name: what it is for,
-    packets do not show.
+    Each is meant by itself. Flows that never decide are among them, but none to a domain name: what that is
+    for, packets do not show.
 
     Raises:
         Undecided: the budget is spent.
