@@ -8,6 +8,7 @@ prints a result names the engine that gave it.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.filter.datagrams import Datagrams
@@ -97,10 +98,25 @@ def engine_by_name(
 
     Raises:
         BackendError: this installation has no such engine. There is no silent fallback.
+        ConfigurationError: the policy is too large for the native engine.
     """
-    if name != ReferenceEngine.name:
-        raise BackendError("engine-unavailable", engine=name, engines=ReferenceEngine.name)
-    return ReferenceEngine(policy, now=now, ignore_checksums=ignore_checksums)
+    if name == "native" and native_available():
+        from gateway.filter.native_engine import NativeEngine
+
+        return NativeEngine(policy, now=now, ignore_checksums=ignore_checksums)
+    if name == ReferenceEngine.name:
+        return ReferenceEngine(policy, now=now, ignore_checksums=ignore_checksums)
+    raise BackendError("engine-unavailable", engine=name, engines=", ".join(engines()))
+
+
+def native_available() -> bool:
+    """Whether the core in C was built where this is installed."""
+    return find_spec("gateway.filter._native") is not None
+
+
+def engines() -> tuple[str, ...]:
+    """Return the names of the engines that are here, the fastest first."""
+    return ("native", ReferenceEngine.name) if native_available() else (ReferenceEngine.name,)
 
 
 _MAX_REMEMBERED = 65_536

@@ -7,6 +7,7 @@ each record (as written by patched Linux libpcaps); all of them in either byte o
 from __future__ import annotations
 
 import struct
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.replay.packets import (
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.replay.stream import ByteStream
+    from gateway.replay.window import Records, Walker
 
 HEADER_BYTES = 24
 _MAX_SNAP_BYTES = 1 << 27  # what a snap length may claim before it counts as damage itself
+NATIVE_ORDER = "<" if sys.byteorder == "little" else ">"
 _PACKET_OUTGOING = 4  # <linux/if_packet.h>
 
 
@@ -48,12 +51,14 @@ VARIANTS: dict[bytes, _Variant] = {
 }
 
 
-def read_pcap(stream: ByteStream, magic: bytes) -> Iterator[Packet | Trouble]:
+def read_pcap(
+    stream: ByteStream, magic: bytes, walker: Walker | None = None
+) -> Iterator[Packet | Trouble | Records]:
     """Yield the packets of a pcap stream whose magic number has been read already.
 
     A record longer than the snap length and `MAX_PACKET_BYTES` is a lie or damage; since nothing marks
     the start of a record, reading ends there. A packet in which the file is cut
-    is not yielded (nor counted by other tools).
+    is not yielded (nor counted by other tools). A `walker` takes the plain records.
     """
     variant = VARIANTS[magic]
     try:
@@ -63,17 +68,25 @@ def read_pcap(stream: ByteStream, magic: bytes) -> Iterator[Packet | Trouble]:
             yield Trouble(stream.offset, "pcap-version")
             return
         # The upper half of the field tells the length of frame check sequences, not the link type.
-        yield from _records(stream, variant, Interface(0, link & 0xFFFF, snap_length=snap))
+        yield from _records(stream, variant, Interface(0, link & 0xFFFF, snap_length=snap), walker)
     except CaptureCut as cut:
         yield Trouble(cut.offset, cut.code)
 
 
-def _records(stream: ByteStream, variant: _Variant, interface: Interface) -> Iterator[Packet | Trouble]:
+def _records(
+    stream: ByteStream, variant: _Variant, interface: Interface, walker: Walker | None
+) -> Iterator[Packet | Trouble | Records]:
     header = struct.Struct(variant.order + ("IIIIIHBx" if variant.extended else "IIII"))
     ceiling = max(MAX_PACKET_BYTES, min(interface.snap_length, _MAX_SNAP_BYTES))
     tick, size, unpack = variant.nanoseconds_per_tick, header.size, header.unpack
     direction = Direction.UNKNOWN
+    if walker is not None:
+        swapped = variant.order != NATIVE_ORDER
+        walker.begin_pcap(interface, swapped=swapped, extended=variant.extended, tick_ns=tick)
     while True:
+        if walker is not None and (records := walker.pcap(stream)) is not None:
+            yield records
+            continue
         raw = stream.take(size)
         if len(raw) < size:
             if raw:

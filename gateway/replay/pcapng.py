@@ -18,12 +18,14 @@ from gateway.replay.packets import (
     clamp_length,
     clamp_time,
 )
+from gateway.replay.pcap import NATIVE_ORDER
 from gateway.replay.stream import CaptureCut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gateway.replay.stream import ByteStream
+    from gateway.replay.window import Records, Walker
 
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -65,11 +67,20 @@ class _Section:
         return Interface(index, None), _Clock(*_MICROSECONDS, 0)
 
 
-def read_pcapng(stream: ByteStream) -> Iterator[Packet | Trouble]:
-    """Yield the packets of a pcapng stream whose first four bytes have been read already."""
+def read_pcapng(
+    stream: ByteStream, walker: Walker | None = None
+) -> Iterator[Packet | Trouble | Records]:
+    """Yield the packets of a pcapng stream whose first four bytes have been read already.
+
+    A `walker` takes the plain packet blocks.
+    """
     try:
-        section = _section(stream, stream.exactly(4))
+        section = _section(stream, stream.exactly(4), walker)
         while True:
+            if walker is not None and (records := walker.pcapng(stream, section.interfaces)) is not None:
+                section.last_ns = records.pointer[records.count - 1].time_ns
+                yield records
+                continue
             start = stream.offset
             head = stream.take(8)
             if len(head) < 8:
@@ -77,7 +88,7 @@ def read_pcapng(stream: ByteStream) -> Iterator[Packet | Trouble]:
                     raise CaptureCut(stream.offset, "capture-cut")
                 return
             if head[:4] == SECTION_MAGIC:
-                section = _section(stream, head[4:])
+                section = _section(stream, head[4:], walker)
                 continue
             kind, total = section.head.unpack(head)
             if total < 12 or total % 4:
@@ -91,7 +102,7 @@ def read_pcapng(stream: ByteStream) -> Iterator[Packet | Trouble]:
         yield Trouble(cut.offset, cut.code)
 
 
-def _section(stream: ByteStream, length: bytes) -> _Section:
+def _section(stream: ByteStream, length: bytes, walker: Walker | None) -> _Section:
     """Read a section header behind its length; a section may change the byte order of all that follows."""
     start = stream.offset - 8
     magic = stream.exactly(4)
@@ -106,6 +117,8 @@ def _section(stream: ByteStream, length: bytes) -> _Section:
     stream.skip(total - 18)
     if stream.exactly(4) != length:
         raise CaptureCut(start, "block-trailer")
+    if walker is not None:
+        walker.begin_section(swapped=order != NATIVE_ORDER)
     return _Section(order)
 
 
@@ -214,20 +227,23 @@ def _text(value: bytes | None) -> str:
 
 
 class PcapngWriter:
-    """Write packets of named interfaces with nanosecond times and directions.
+    """Write packets of interfaces with nanosecond times and directions.
 
+    An interface is given by its name (then `linktype` is its link type) or described as it was read.
     Every packet is one `write` to the stream, so a file that is still being written ends on a block.
     """
 
     def __init__(
-        self, stream: BinaryIO, interfaces: Sequence[str], *, linktype: int = 1, snap: int = 0
+        self, stream: BinaryIO, interfaces: Sequence[str | Interface], *, linktype: int = 1, snap: int = 0
     ) -> None:
         self._stream = stream
         section = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
         stream.write(_framed(_SECTION, section))
-        for name in interfaces:
-            options = _option(_IF_NAME, name.encode()) + _option(_IF_TSRESOL, b"\x09") + _option(_END, b"")
-            stream.write(_framed(_INTERFACE, struct.pack("<HxxI", linktype, snap) + options))
+        for entry in interfaces:
+            described = entry if isinstance(entry, Interface) else Interface(0, linktype, entry)
+            name = _option(_IF_NAME, described.name.encode()) if described.name else b""
+            options = name + _option(_IF_TSRESOL, b"\x09") + _option(_END, b"")
+            stream.write(_framed(_INTERFACE, struct.pack("<HxxI", described.linktype or 0, snap) + options))
 
     def write(
         self,

@@ -6,6 +6,8 @@ import zlib
 from typing import BinaryIO
 
 _SKIP_BYTES = 65_536
+BROKEN = (EOFError, zlib.error, OSError)
+"""What reading a stream raises where it ends too early or breaks (gzip.BadGzipFile is an OSError too)."""
 
 
 class CaptureCut(Exception):
@@ -61,8 +63,10 @@ class ByteStream:
     def _read(self, count: int) -> bytes:
         try:
             return self._source.read(count)
-        except EOFError:
-            raise CaptureCut(self.offset, "capture-cut") from None
-        except (zlib.error, OSError):
-            # gzip.BadGzipFile is an OSError too: either way nothing behind this point can be trusted.
-            raise CaptureCut(self.offset, "capture-unreadable") from None
+        except BROKEN as error:
+            raise self._cut(error) from None
+
+    def _cut(self, error: Exception) -> CaptureCut:
+        if isinstance(error, EOFError):
+            return CaptureCut(self.offset, "capture-cut")
+        return CaptureCut(self.offset, "capture-unreadable")

@@ -13,7 +13,7 @@ from pathlib import Path
 from cffi import FFI
 
 MODULE = "gateway.filter._native"
-PARTS = ("parse", "classify", "track", "engine")
+PARTS = ("core", "parse", "classify", "track", "engine")
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[2]
 

@@ -297,7 +297,11 @@ static struct mg_answer leaving(struct mg_engine *engine, struct mg_case *packet
 static struct mg_answer judge_one(struct mg_engine *engine, struct mg_case *packet, uint16_t *marks)
 {
     struct mg_frame *frame = packet->frame;
-    bool outbound = packet->record->direction == MG_OUTBOUND && packet->ingress != MG_NOWHERE;
+    const struct mg_record *record = packet->record;
+    bool leaves = record->direction == MG_OUTBOUND ||
+                  (record->direction == MG_UNKNOWN_DIRECTION &&
+                   mg_leaves(record->linktype, record->data, record->captured) == 1);
+    bool outbound = leaves && packet->ingress != MG_NOWHERE;
     /* RFC 1122 3.2.1.2: a receiver drops the packet; a sender may have captured it unfinished. */
     if (frame->reason == MG_READ && mg_unlikely(frame->checksum) && !engine->ignore_checksums &&
         (frame->checksum == MG_CHECKSUM_WRONG || packet->ingress != MG_NOWHERE))
