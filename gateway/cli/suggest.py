@@ -279,6 +279,10 @@ def _show_json(
             "unread_packets": collector.unread,
             "no_room": collector.no_room,
             "unproved": list(found.unproved),
+            "assumptions": [
+                {"invariant": invariant, "code": each.code, **each.params}
+                for invariant, each in found.assumptions
+            ],
         }
     )
 

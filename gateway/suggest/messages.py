@@ -122,6 +122,10 @@ declare(
             en="  direct traffic stays refused: users take the way of {action}",
             ja="  直接の通信は拒否のままです。利用者は {action} の経路を使います",
         ),
+        "suggest-assumes": Message(
+            en="with the proposals, the proof of {invariant} also takes for granted: {assumption}",
+            ja="提案を加えると、{invariant} の証明は次も前提とします: {assumption}",
+        ),
         "suggest-refused-guard": Message(
             en="{id}: {flow}: guard {by} lets nothing open it: {because}; packet {packet}",
             ja="{id}: {flow}: ガード {by} が開くことを許しません: {because}。パケット {packet}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from gateway.suggest.entries import Addition, Field, FlowEntry, NamedEntry
@@ -12,7 +13,6 @@ from zones.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
     from gateway.suggest.evidence import Sightings
     from gateway.suggest.merging import Draft
@@ -63,7 +63,7 @@ def _proposal(policy: Policy, draft: Draft, flow_id: str, style: Style) -> Propo
         policy, draft.destination_zone, draft.version, draft.destinations, f"{flow_id}-to"
     )
     services = name_services(policy, draft.services)
-    justification = _justification(draft, style.language)
+    justification = _justification(policy, draft, style.language)
     fields = (
         Field("id", flow_id),
         Field("from", sources.names),
@@ -93,17 +93,19 @@ def _proposal(policy: Policy, draft: Draft, flow_id: str, style: Style) -> Propo
     )
 
 
-def _justification(draft: Draft, language: Language) -> str:
-    from gateway.replay.lines import time_text
-
+def _justification(policy: Policy, draft: Draft, language: Language) -> str:
     seen = draft.sightings
     params = {
         "connections": seen.connections,
-        "first": time_text(seen.first_ns)[:10],
-        "last": time_text(seen.last_ns)[:10],
+        "first": _day(policy, seen.first_ns),
+        "last": _day(policy, seen.last_ns),
         "place": seen.places[0].rpartition("/")[2] if seen.places else "-",
     }
     return say("suggest-justification", params, language)
+
+
+def _day(policy: Policy, time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, policy.timezone).date().isoformat()
 
 
 def _hosts(sources: Ends, destinations: Ends, language: Language) -> tuple[NamedEntry, ...]:

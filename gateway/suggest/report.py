@@ -75,6 +75,9 @@ class Report:
         for proposal in shown:
             self._evidence(proposal)
         self._more(found.proposals, shown)
+        for invariant, each in found.assumptions:
+            assumption = self._words(each.code, **each.params)
+            self._say("suggest-assumes", invariant=invariant, assumption=assumption)
 
     def refused(self, found: Suggestions) -> Sequence[Refusal]:
         """Write the title of what is refused, and return what is to be shown of it."""

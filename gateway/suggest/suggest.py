@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.suggest.triage import Seen, Thresholds
     from gateway.suggest.trial import Refusal
     from zones.model import Policy
+    from zones.proof.verify import Assumption
 
 ZonePair = tuple[str, str]
 
@@ -46,6 +47,8 @@ class Suggestions:
     set_aside: tuple[SetAside, ...]
     usage: tuple[Usage, ...]
     unproved: tuple[str, ...]
+    assumptions: tuple[tuple[str, Assumption], ...]
+    """What proofs take for granted only with the proposals: the invariant's id and the assumption."""
     scores: Mapping[str, float]
     trial: Trial
     now: float
@@ -77,6 +80,7 @@ def suggest(
         set_aside=(*triaged.set_aside, *served),
         usage=tuple(usage(policy, triaged.admitted, now=question.now)),
         unproved=trial.unproved,
+        assumptions=tuple(trial.assumptions(admission)) if admission.accepted else (),
         scores={
             proposal.id: bits(space_of(admission.policy, flow).size, proposal.draft.triples)
             for proposal in admission.accepted

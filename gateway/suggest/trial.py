@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.suggest.proposals import Proposal
     from zones.errors import Problem
     from zones.model import Guard, Policy, PolicyTest
-    from zones.proof.verify import Result
+    from zones.proof.verify import Assumption, Result
     from zones.verdict import Verdict
 
 
@@ -103,6 +103,7 @@ class Trial:
         self._policy, self._sources = policy, dict(sources)
         self._now, self._new_file = now, new_file
         results = list(verify(policy, now=now))
+        self._assumed = {_granted(result, each) for result in results for each in result.assumptions}
         self._held = {r.invariant.id for r in results if r.state is State.PROVED}
         self._passing = {_test(c.test) for c in run_tests(policy, now=now) if c.passed}
         self.unproved = tuple(r.invariant.id for r in results if r.state is not State.PROVED)
@@ -202,6 +203,15 @@ class Trial:
                 return verdict
         return None
 
+    def assumptions(self, admission: Admission) -> list[tuple[str, Assumption]]:
+        """Return what proofs take for granted only with the proposals, each with the invariant's id."""
+        return [
+            (result.invariant.id, each)
+            for result in verify(admission.policy, now=self._now)
+            for each in result.assumptions
+            if _granted(result, each) not in self._assumed
+        ]
+
     def passes(self, admission: Admission, proposal: Proposal) -> str | None:
         """Return the accepted flow that serves a proposal's packets already; None if some are refused."""
         serving = None
@@ -211,6 +221,11 @@ class Trial:
                 return None
             serving = serving or verdict.decided_by
         return serving
+
+
+def _granted(result: Result, assumption: Assumption) -> tuple[str, str, str]:
+    params = ", ".join(f"{name}={value}" for name, value in sorted(assumption.params.items()))
+    return result.invariant.id, assumption.code, params
 
 
 def _test(test: PolicyTest) -> PolicyTest:

@@ -116,3 +116,17 @@ flows: []
 invariants:
   - {id: I1, never: {from: a, to: c}, transitive: true}
 """
+
+
+def test_what_a_proof_takes_for_granted_only_with_the_proposals_is_said(make_traffic: Any, ask: Ask) -> None:
+    text = TWO_STEPS.replace(
+        "b1: {zone: b, ip: 10.2.0.1}", "b1: {zone: b, ip: 10.2.0.1, relay: {never: true, because: told}}"
+    )
+    text = text.replace("flows: []", "flows:\n  - {id: F1, from: b1, to: c, service: tcp/22, action: allow}")
+    traffic = make_traffic(load_policy({"town.yaml": text}))
+    found = ask(traffic.say("10.1.0.1 > 10.2.0.1", "tcp/443", times=3), sources={"town.yaml": text})
+
+    assert len(found.proposals) == 1
+    assert [(invariant, each.code, each.params["host"]) for invariant, each in found.assumptions] == [
+        ("I1", "assume-relay", "b1")
+    ]
