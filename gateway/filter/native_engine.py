@@ -118,9 +118,9 @@ class Core:
         return known
 
     def _asked(self, answer: Any) -> Verdict:
-        question = answer.question
-        ingress = self._zone_names[question.ingress]
-        if question.flags & lib.MG_IS_MALFORMED:
+        question = ffi.addressof(answer, "question")
+        ingress, flags = self._ingress(answer), lib.mg_question_flags(question)
+        if flags & lib.MG_IS_MALFORMED:
             return Verdict(
                 Outcome.DENY,
                 Reason.MALFORMED,
@@ -128,15 +128,18 @@ class Core:
                 state=State.INVALID,
                 revision=self.policy.revision,
             )
-        state = _STATES[question.state]
-        connection = None if state is State.NEW else Connection(state, self._flow_ids.get(question.flow))
+        state = _STATES[lib.mg_question_state(question)]
+        connection = None if state is State.NEW else Connection(state, self._flow_ids.get(lib.mg_question_flow(question)))
         now = self._now if self._now is not None else answer.time_ns / _NANO
         verdict = decide(self.policy, self._key(answer, ingress), now=now, connection=connection)
-        if question.flags & lib.MG_AT_LIMIT:
+        if flags & lib.MG_AT_LIMIT:
             return verdict._replace(outcome=Outcome.DENY, reason=Reason.LIMIT)
         if answer.decided:
             self._compare(answer, verdict)
         return verdict
+
+    def _ingress(self, answer: Any) -> str | None:
+        return self._zone_names[lib.mg_question_ingress(ffi.addressof(answer, "question"))]
 
     def _key(self, answer: Any, ingress: str | None) -> PacketKey:
         key = answer.key
@@ -155,7 +158,7 @@ class Core:
         if (bool(answer.passes), flow, bool(answer.local)) != (verdict.passes, admits, local):
             raise EnginesDisagree(
                 "engines-disagree",
-                packet=self._key(answer, self._zone_names[answer.question.ingress]).describe(),
+                packet=self._key(answer, self._ingress(answer)).describe(),
                 native=flow or ("allow" if answer.passes else "deny"),
                 reference=f"{verdict.outcome} {verdict.reason} {verdict.decided_by or ''}".strip(),
             )

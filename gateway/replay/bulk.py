@@ -7,7 +7,9 @@ or flows. What the core adds up is fetched when its tables fill, and at the end 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from itertools import starmap
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.filter._native import ffi, lib
 from gateway.filter.frames import Unparsed
@@ -30,8 +32,28 @@ if TYPE_CHECKING:
 _NANO = 1_000_000_000
 _REASONS: tuple[Unparsed | None, ...] = (None, *Unparsed)
 _DIRECTIONS = {Direction.UNKNOWN: 0, Direction.INBOUND: 1, Direction.OUTBOUND: 2}
-_SYN_ACK_SEEN = 2
+_ROW = Struct("=QQQQIHBBQQQQQqq")
 _PROGRESS_ITEMS = 64
+
+
+class _Row(NamedTuple):
+    """`struct mg_row`."""
+
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    verdict: int
+    port: int
+    protocol: int
+    version: int
+    answers: int
+    packets: int
+    bytes: int
+    flows: int
+    first: int
+    first_ns: int
+    last_ns: int
 
 
 class BulkReplay:
@@ -131,25 +153,24 @@ class BulkReplay:
             summary.timeline.add(second.second * _NANO, outcome, second.packets)
         engine.second_count = 0
         summary.exchanges.add_rows(self._rows())
-        engine.flows.row_count = 0
+        lib.mg_flows_clear_rows(engine.flows)
 
     def _rows(self) -> Iterator[ExchangeRow]:
         flows = self._engine.flows
-        for at in range(flows.row_count):
-            row = flows.rows[at]
-            sums = row.sum
-            verdict = self._core.verdict(sums.verdict)
+        packed = ffi.buffer(flows.rows, flows.row_count * _ROW.size)
+        for row in starmap(_Row, _ROW.iter_unpack(packed)):
+            verdict = self._core.verdict(row.verdict)
             if verdict is not None:
                 yield ExchangeRow(
                     ends=_ends(row, verdict),
                     answers=bool(row.answers),
-                    packets=sums.packets,
-                    bytes=sums.bytes,
-                    flows=sums.begins,
-                    first_ns=sums.first_ns,
-                    last_ns=sums.last_ns,
-                    order=sums.first,
-                    first=self._place(sums.first),
+                    packets=row.packets,
+                    bytes=row.bytes,
+                    flows=row.flows,
+                    first_ns=row.first_ns,
+                    last_ns=row.last_ns,
+                    order=row.first,
+                    first=self._place(row.first),
                 )
 
     def _place(self, number: int) -> str:
@@ -199,23 +220,19 @@ class BulkReplay:
                 summary.reasons[reason] = Tally(first=place, packets=found.packets, bytes=found.bytes)
 
 
-def _ends(row: Any, verdict: Verdict) -> Ends:
-    """Return where the packets of a row count: the flow's ends, their own verdict."""
-    key = row.key
-    src, dst, port = key.src_hi << 64 | key.src_lo, key.dst_hi << 64 | key.dst_lo, row.dport
-    if row.initiator == _SYN_ACK_SEEN:
-        src, dst, port = dst, src, row.sport
+def _ends(row: _Row, verdict: Verdict) -> Ends:
+    """Return where the packets of a row count: the flows' ends, their own verdict."""
     source, destination = verdict.source_zone or "", verdict.destination_zone or ""
     if row.answers:
         source, destination = destination, source
     return Ends(
         source,
         destination,
-        key.version,
-        src,
-        dst,
-        key.protocol,
-        port if key.protocol in PORTED else NO_PORT,
+        row.version,
+        row.src_hi << 64 | row.src_lo,
+        row.dst_hi << 64 | row.dst_lo,
+        row.protocol,
+        row.port if row.protocol in PORTED else NO_PORT,
         verdict.outcome.value,
         verdict.reason.value,
         verdict.decided_by or "",

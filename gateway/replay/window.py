@@ -16,7 +16,7 @@ from gateway.replay.stream import BROKEN, ByteStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WINDOW_BYTES = 1 << 20
+WINDOW_BYTES = 1 << 19
 _MOST_RECORDS = 4096
 _LARGEST = 2**64
 
@@ -32,13 +32,14 @@ class WindowStream(ByteStream):
     """A byte stream that lets one look at what comes next."""
 
     def __init__(self, source: BinaryIO, start: bytes = b"") -> None:
-        super().__init__(source, start)
+        super().__init__(source)
         self._window = bytearray(WINDOW_BYTES)
         self._view = memoryview(self._window)
         self._pointer = ffi.from_buffer("uint8_t[]", self._window)
-        self._from = self._to = 0
+        self._window[: len(start)] = start
+        self._from, self._to = 0, len(start)
         self._broken: Exception | None = None
-        self._read_once: Callable[[int], bytes] = getattr(source, "read1", source.read)
+        self._into: Callable[[memoryview], int] = source.readinto1  # type: ignore[attr-defined]
 
     def peek(self) -> tuple[Any, int]:
         """Return a pointer to what was read ahead, and how much it is."""
@@ -55,23 +56,16 @@ class WindowStream(ByteStream):
         if self._from:
             self._view[:rest] = bytes(self._view[self._from : self._to])
             self._from, self._to = 0, rest
-        data = self._more(WINDOW_BYTES - rest)
-        self._view[rest : rest + len(data)] = data
-        self._to += len(data)
-        return bool(data)
-
-    def _more(self, room: int) -> bytes:
-        if self._start:
-            data, self._start = self._start[:room], self._start[room:]
-            return data
-        if not room or self._broken is not None:
-            return b""
+        if rest == WINDOW_BYTES or self._broken is not None:
+            return False
         try:
             # One read of what is below: a stream that breaks must not take along what came before.
-            return self._read_once(room)
+            count = self._into(self._view[rest:])
         except BROKEN as error:
             self._broken = error  # for whoever needs what is not there
-            return b""
+            return False
+        self._to += count
+        return count > 0
 
     def _read(self, count: int) -> bytes:
         taken = bytes(self._view[self._from : min(self._from + count, self._to)])

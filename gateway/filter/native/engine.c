@@ -91,14 +91,10 @@ static void decide_new(const struct mg_engine *engine, const struct mg_case *pac
 
 static uint32_t question_bucket(const struct mg_engine *engine, const struct mg_question *question)
 {
-    uint64_t words[4], hash = engine->tracker->hash_key[0];
-    _Static_assert(sizeof *question >= 24 && sizeof *question <= 32, "a question is three words and a bit");
-    memset(words, 0, sizeof words);
-    memcpy(words, question, sizeof *question);
-    for (int i = 0; i < 4; i++) {
-        hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL;
-        hash ^= hash >> 29;
-    }
+    const uint64_t *key = engine->tracker->hash_key;
+    uint64_t hash = (question->ends ^ key[0]) * 0x9E3779B97F4A7C15ULL;
+    hash = (hash ^ hash >> 32 ^ question->terms ^ key[1]) * 0xD6E8FEB86659FD93ULL;
+    hash = (hash ^ hash >> 32 ^ question->circumstances) * 0x9E3779B97F4A7C15ULL;
     return (uint32_t)(hash >> 32) & engine->verdict_mask;
 }
 
@@ -106,21 +102,25 @@ static uint32_t question_bucket(const struct mg_engine *engine, const struct mg_
 static uint32_t verdict_on(struct mg_engine *engine, const struct mg_case *packet, const struct mg_question *question)
 {
     uint32_t *bucket = &engine->verdict_buckets[question_bucket(engine, question)];
-    for (uint32_t at = *bucket; at; at = engine->verdicts[at].chain)
-        if (memcmp(&engine->verdicts[at].question, question, sizeof *question) == 0)
+    for (uint32_t at = *bucket; at; at = engine->verdicts[at].chain) {
+        const struct mg_question *known = &engine->verdicts[at].question;
+        if (mg_likely(((known->ends ^ question->ends) | (known->terms ^ question->terms) |
+                       (known->circumstances ^ question->circumstances)) == 0))
             return at;
+    }
     if (engine->verdict_count >= engine->verdict_room)
         return 0;
     const struct mg_frame *frame = packet->frame;
+    uint8_t flags = mg_question_flags(question);
     uint32_t number = engine->verdict_count++;
     struct mg_verdict *verdict = &engine->verdicts[number];
     *verdict = (struct mg_verdict){.question = *question, .time_ns = packet->record->time_ns, .chain = *bucket};
-    if (!(question->flags & MG_IS_MALFORMED)) {
+    if (!(flags & MG_IS_MALFORMED)) {
         verdict->key = frame->key;
         verdict->src_mac = frame->src_mac;
         verdict->sport = frame->sport;
         verdict->dport = frame->dport;
-        if (question->state == MG_NEW && !(question->flags & MG_AT_LIMIT))
+        if (mg_question_state(question) == MG_NEW && !(flags & MG_AT_LIMIT))
             decide_new(engine, packet, verdict);
     }
     *bucket = number;
@@ -134,23 +134,16 @@ static uint32_t ask(struct mg_engine *engine, struct mg_case *packet, enum mg_st
         flags |= MG_BAD_SENDER;
     if (mg_unlikely(mg_is_icmp(packet->frame->key.protocol)) && redirect(packet->frame))
         flags |= MG_IS_REDIRECT;
-    struct mg_question question = {
-        .source = packet->source,
-        .destination = packet->destination,
-        .service = packet->service,
-        .flow = flow,
-        .epoch = engine->policy->epoch,
-        .ingress = packet->ingress,
-        .state = (uint8_t)state,
-        .flags = flags,
-    };
+    struct mg_question question =
+        mg_question(packet->source, packet->destination, packet->service, flow,
+                    mg_circumstances(engine->policy->epoch, packet->ingress, (uint8_t)state, flags));
     return verdict_on(engine, packet, &question);
 }
 
 static uint32_t malformed(struct mg_engine *engine, struct mg_case *packet)
 {
-    struct mg_question question = {
-        .ingress = packet->ingress, .state = MG_INVALID, .flags = MG_IS_MALFORMED};
+    struct mg_question question =
+        mg_question(0, 0, 0, 0, mg_circumstances(0, packet->ingress, MG_INVALID, MG_IS_MALFORMED));
     return verdict_on(engine, packet, &question);
 }
 

@@ -63,15 +63,42 @@ struct mg_policy_now {
 
 enum { MG_BAD_SENDER = 1, MG_AT_LIMIT = 2, MG_IS_REDIRECT = 4, MG_IS_MALFORMED = 8 };
 
-/* What a verdict depends on. */
+/* What a verdict depends on, in three words: the classes of both addresses; the class of the service and the flow that
+ * admitted the connection; epoch, ingress, state and flags. Words, because they are hashed and compared as such. */
 struct mg_question {
-    uint32_t source, destination, service; /* classes */
-    uint32_t flow;                         /* that admitted the connection */
-    uint32_t epoch;
-    uint16_t ingress;
-    uint8_t state; /* enum mg_state */
-    uint8_t flags;
+    uint64_t ends, terms, circumstances;
 };
+
+mg_inline struct mg_question mg_question(uint32_t source, uint32_t destination, uint32_t service, uint32_t flow,
+                                         uint64_t circumstances)
+{
+    return (struct mg_question){(uint64_t)source << 32 | destination, (uint64_t)flow << 32 | service, circumstances};
+}
+
+mg_inline uint64_t mg_circumstances(uint32_t epoch, uint16_t ingress, uint8_t state, uint8_t flags)
+{
+    return (uint64_t)epoch << 32 | (uint64_t)ingress << 16 | (uint64_t)state << 8 | flags;
+}
+
+mg_inline uint32_t mg_question_flow(const struct mg_question *question)
+{
+    return (uint32_t)(question->terms >> 32);
+}
+
+mg_inline uint16_t mg_question_ingress(const struct mg_question *question)
+{
+    return (uint16_t)(question->circumstances >> 16);
+}
+
+mg_inline uint8_t mg_question_state(const struct mg_question *question)
+{
+    return (uint8_t)(question->circumstances >> 8);
+}
+
+mg_inline uint8_t mg_question_flags(const struct mg_question *question)
+{
+    return (uint8_t)question->circumstances;
+}
 
 /* A verdict: the question, one packet that asked it, what was decided here, and how many packets got it. */
 struct mg_verdict {

@@ -36,7 +36,7 @@ struct mg_engine *mg_engine_new(uint32_t max_connections, uint32_t max_datagrams
     engine->verdicts = reserve((size_t)max_verdicts * sizeof *engine->verdicts);
     engine->verdict_buckets = reserve(bucket_bytes(engine));
     engine->seconds_out = calloc(engine->second_room + MG_SECONDS, sizeof *engine->seconds_out);
-    engine->flows = max_flows ? mg_flows_new(max_flows, 1U << 16) : NULL;
+    engine->flows = max_flows && engine->tracker ? mg_flows_new(max_flows, 1U << 16, engine->tracker->hash_key[1]) : NULL;
     if (!engine->tracker || !engine->datagrams || !engine->verdicts || !engine->verdict_buckets ||
         !engine->seconds_out || (max_flows && !engine->flows)) {
         mg_engine_free(engine);

@@ -66,7 +66,7 @@ static void count(struct mg_engine *engine, const struct mg_record *record, uint
             if (mg_unlikely(frame->fragment == MG_LATER_FRAGMENT)) /* it has the key of the first now */
                 hash = mg_flow_hash(engine->tracker->hash_key, &frame->key);
             struct mg_flow *flow = mg_flows_add(engine->flows, frame, hash, &counted);
-            if (verdict->question.state == MG_INVALID && mg_flow_strays(flow, frame))
+            if (mg_question_state(&verdict->question) == MG_INVALID && mg_flow_strays(flow, frame))
                 judgement->marks |= MG_MID_STREAM;
         }
     } else if (judgement->marks & (MG_OUTBOUND_COPY | MG_GATEWAY_ANSWER)) {

@@ -29,9 +29,14 @@ static size_t row_bytes(const struct mg_flows *flows)
     return (size_t)flows->row_room * sizeof *flows->rows;
 }
 
-struct mg_flows *mg_flows_new(uint32_t max_flows, uint32_t max_rows)
+static size_t slot_bytes(const struct mg_flows *flows)
 {
-    if (max_flows == 0 || max_flows > MG_MOST_FLOWS || max_rows < MG_ROWS_A_PACKET)
+    return 2 * (size_t)flows->row_room * sizeof *flows->row_slots;
+}
+
+struct mg_flows *mg_flows_new(uint32_t max_flows, uint32_t max_rows, uint64_t hash_key)
+{
+    if (max_flows == 0 || max_flows > MG_MOST_FLOWS || max_rows < MG_ROWS_A_PACKET || (max_rows & (max_rows - 1)))
         return NULL;
     struct mg_flows *flows = calloc(1, sizeof *flows);
     if (!flows)
@@ -44,7 +49,9 @@ struct mg_flows *mg_flows_new(uint32_t max_flows, uint32_t max_rows)
     flows->buckets = reserve(bucket_bytes(flows));
     flows->flows = reserve(flow_bytes(flows));
     flows->rows = reserve(row_bytes(flows));
-    if (!flows->buckets || !flows->flows || !flows->rows) {
+    flows->row_slots = reserve(slot_bytes(flows));
+    flows->hash_key = hash_key;
+    if (!flows->buckets || !flows->flows || !flows->rows || !flows->row_slots) {
         mg_flows_free(flows);
         return NULL;
     }
@@ -61,5 +68,13 @@ void mg_flows_free(struct mg_flows *flows)
         munmap(flows->flows, flow_bytes(flows));
     if (flows->rows)
         munmap(flows->rows, row_bytes(flows));
+    if (flows->row_slots)
+        munmap(flows->row_slots, slot_bytes(flows));
     free(flows);
+}
+
+void mg_flows_clear_rows(struct mg_flows *flows)
+{
+    flows->row_count = 0;
+    memset(flows->row_slots, 0, slot_bytes(flows));
 }

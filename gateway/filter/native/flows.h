@@ -19,15 +19,21 @@ struct mg_sum {
     uint32_t begins;  /* whether the flow began with the first of these */
 };
 
-/* What is handed over: one sum and the flow's ends as its first packet has them. */
+/* What is handed over: sums of all flows between the same two ends for the same service, one row for each direction
+ * and verdict. The ends are told from the initiator's side. */
 struct mg_row {
-    struct mg_key key;
-    uint16_t sport, dport;
-    uint8_t initiator;
-    uint8_t answers; /* packets towards the initiator */
-    uint16_t zero;
-    struct mg_sum sum;
+    uint64_t src_hi, src_lo, dst_hi, dst_lo;
+    uint32_t verdict;
+    uint16_t port; /* of the destination; of ICMP the type */
+    uint8_t protocol, version;
+    uint64_t answers; /* whether these are packets towards the initiator */
+    uint64_t packets, bytes;
+    uint64_t flows; /* that began with one of these packets */
+    uint64_t first; /* number of the first packet, counted over all files */
+    int64_t first_ns, last_ns;
 };
+
+#define MG_ROW_KEY_BYTES 48 /* of a row, from its start: what tells rows apart */
 
 struct mg_flow {
     struct mg_key key;
@@ -46,28 +52,70 @@ struct mg_flows {
     uint32_t limit, live, touched, first_free;
     uint64_t count, split;
     struct mg_row *rows;
-    uint32_t row_count, row_room;
+    uint32_t *row_slots; /* number of a row + 1, by its hash; twice as many as rows */
+    uint64_t hash_key;
+    uint32_t row_count, row_room; /* a power of two */
 };
 
-struct mg_flows *mg_flows_new(uint32_t max_flows, uint32_t max_rows);
+struct mg_flows *mg_flows_new(uint32_t max_flows, uint32_t max_rows, uint64_t hash_key);
 void mg_flows_free(struct mg_flows *flows);
+/* The rows have been fetched. */
+void mg_flows_clear_rows(struct mg_flows *flows);
 
 /* Two rows for a flow that ends, two for one that changes its verdict: so many may come of one packet. */
 #define MG_ROWS_A_PACKET 4
+
+/* The row of a flow's packets in one direction: the one that has begun already, or a new one. */
+mg_inline struct mg_row *mg_flow_row(struct mg_flows *flows, const struct mg_row *wanted)
+{
+    uint64_t words[MG_ROW_KEY_BYTES / 8], hash = flows->hash_key;
+    memcpy(words, wanted, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL;
+        hash ^= hash >> 32;
+    }
+    const uint64_t mask = 2 * (uint64_t)flows->row_room - 1;
+    for (uint64_t at = hash & mask;; at = (at + 1) & mask) {
+        uint32_t slot = flows->row_slots[at];
+        if (!slot) {
+            flows->row_slots[at] = ++flows->row_count;
+            struct mg_row *row = &flows->rows[flows->row_count - 1];
+            *row = *wanted;
+            return row;
+        }
+        if (memcmp(&flows->rows[slot - 1], wanted, MG_ROW_KEY_BYTES) == 0)
+            return &flows->rows[slot - 1];
+    }
+}
 
 mg_inline void mg_flow_emit(struct mg_flows *flows, struct mg_flow *flow, int answers)
 {
     struct mg_sum *sum = &flow->sums[answers];
     if (!sum->verdict)
         return;
-    flows->rows[flows->row_count++] = (struct mg_row){
-        .key = flow->key,
-        .sport = flow->sport,
-        .dport = flow->dport,
-        .initiator = flow->initiator,
-        .answers = (uint8_t)answers,
-        .sum = *sum,
+    const struct mg_key *key = &flow->key;
+    bool back = flow->initiator == MG_SYN_ACK_SEEN;
+    struct mg_row wanted = {
+        .src_hi = back ? key->dst_hi : key->src_hi,
+        .src_lo = back ? key->dst_lo : key->src_lo,
+        .dst_hi = back ? key->src_hi : key->dst_hi,
+        .dst_lo = back ? key->src_lo : key->dst_lo,
+        .verdict = sum->verdict,
+        .port = back ? flow->sport : flow->dport,
+        .protocol = key->protocol,
+        .version = key->version,
+        .answers = (uint64_t)answers,
+        .first = UINT64_MAX,
+        .first_ns = INT64_MAX,
+        .last_ns = INT64_MIN,
     };
+    struct mg_row *row = mg_flow_row(flows, &wanted);
+    row->packets += sum->packets;
+    row->bytes += sum->bytes;
+    row->flows += sum->begins;
+    row->first = sum->first < row->first ? sum->first : row->first;
+    row->first_ns = sum->first_ns < row->first_ns ? sum->first_ns : row->first_ns;
+    row->last_ns = sum->last_ns > row->last_ns ? sum->last_ns : row->last_ns;
     sum->verdict = 0;
 }
 

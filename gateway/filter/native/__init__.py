@@ -1,0 +1,1 @@
+"""The C core: its sources, and how they are built."""
