@@ -102,7 +102,7 @@ class Exchanges:
     """The table, bounded: what does not fit is added up by zones and decision alone.
 
     The rows for what did not fit are at most as many as the policy has ways to decide, so every sum by
-    zone pair, flow or reason stays exact; only the ends are lost, and `split` says for how many packets.
+    zone pair, flow or reason stays exact; only the ends are lost, and `others` says for how many packets.
     """
 
     def __init__(self, *, max_rows: int = MAX_EXCHANGES) -> None:

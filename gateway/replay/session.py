@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.replay.options import Options
     from gateway.replay.packets import Packet
     from gateway.replay.replay import Sink
+    from gateway.replay.sources import Sources
     from gateway.replay.summary import FileResult, Summary
     from zones.model import Policy
 
@@ -43,6 +44,8 @@ def run(options: Options, terminal: Terminal) -> int:
         MasugataError: a policy, an option, a file or a library cannot be used.
     """
     _check(options)
+    sources = None if options.follow else find_sources(options.files, keep_order=options.keep_order)
+    _check_outputs(options, options.files if sources is None else sources.names)
     policy = read_policy(options.policy)
     engine = _engine(options, policy)
     zones = ZoneMap(policy, parse_map(options.mapping, policy))
@@ -55,7 +58,10 @@ def run(options: Options, terminal: Terminal) -> int:
         if case is not None:
             sinks.append(case)
         replay = Replay(policy, engine, zones, Sinks(sinks), against=against)
-        (_follow if options.follow else _read_all)(options, replay, terminal)
+        if sources is None:
+            _follow(Path(options.files[0]), replay, terminal)
+        else:
+            _read_all(sources, replay, terminal)
         summary = replay.finish()
     listing.summary(summary, against)
     if options.html is not None:
@@ -78,12 +84,23 @@ def _check(options: Options) -> None:
         raise ConfigurationError("replay-exit-code-alone")
     if (options.only or options.anonymise) and options.save_case is None:
         raise ConfigurationError("replay-only-alone")
-    inputs = {Path(name).resolve() for name in options.files if name != STANDARD_INPUT}
-    inputs |= {path.resolve() for path in (options.policy, options.against) if path is not None}
-    outputs = [path for path in (options.html, options.eve, options.parquet) if path is not None]
-    for path in outputs:
-        if path.resolve() in inputs or outputs.count(path) > 1:
-            raise ConfigurationError("replay-output-taken", file=str(path))
+
+
+def _check_outputs(options: Options, names: Iterable[str]) -> None:
+    """Refuse to write over what is read, or twice to the same file.
+
+    Raises:
+        ConfigurationError: that is what is asked for.
+    """
+    taken = {Path(name).resolve() for name in names if name != STANDARD_INPUT}
+    for policy in (options.policy, options.against):
+        if policy is not None:
+            taken |= {policy.resolve(), *(path.resolve() for path in policy.glob("*.yaml"))}
+    for path in (options.html, options.eve, options.parquet):
+        if path is not None and not path.is_char_device():
+            if path.resolve() in taken:
+                raise ConfigurationError("replay-output-taken", file=str(path))
+            taken.add(path.resolve())
 
 
 def _engine(options: Options, policy: Policy) -> Engine:
@@ -139,9 +156,8 @@ def _not_written(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError("replay-not-written", file=str(path), detail=error.strerror or str(error))
 
 
-def _read_all(options: Options, replay: Replay, terminal: Terminal) -> None:
+def _read_all(sources: Sources, replay: Replay, terminal: Terminal) -> None:
     """Read the captures in order; all could be opened at the start, so that none is missing halfway."""
-    sources = find_sources(options.files, keep_order=options.keep_order)
     for name in sources.passed_over:
         terminal.log("replay-passed-over", file=name)
     if sources.moved:
@@ -161,14 +177,13 @@ def _read_all(options: Options, replay: Replay, terminal: Terminal) -> None:
         _report_troubles(terminal, result)
 
 
-def _follow(options: Options, replay: Replay, terminal: Terminal) -> None:
+def _follow(path: Path, replay: Replay, terminal: Terminal) -> None:
     """Read a capture that grows until we are told to stop."""
 
     def caught_up() -> None:
         replay.flush()
         terminal.out.flush()
 
-    path = Path(options.files[0])
     if not path.exists():
         with open_capture(str(path)):  # says what is wrong
             pass
