@@ -58,15 +58,28 @@ class Ends(NamedTuple):
     groups: tuple[NewGroup, ...] = ()
 
 
-def name_ends(policy: Policy, zone: str, version: int, addresses: frozenset[int], group_name: str) -> Ends:
-    """Return the names for addresses of one zone; `group_name` is for a group that has to be made."""
+def name_ends(
+    policy: Policy,
+    zone: str,
+    version: int,
+    addresses: frozenset[int],
+    group_name: str,
+    *,
+    exact: bool = False,
+) -> Ends:
+    """Return the names for addresses of one zone; `group_name` is for a group that has to be made.
+
+    With `exact` the names mean these addresses and no other: a group not seen whole, or a host with another
+    address, is not named.
+    """
     if zone == GATEWAY:
         return Ends((GATEWAY,))
     left = set(addresses)
-    names = list(_groups(policy, zone, version, left))
-    names += _hosts(policy, zone, version, left)
+    names = list(_groups(policy, zone, version, left, share=1.0 if exact else GROUP_SHARE))
+    names += _hosts(policy, zone, version, left, exact=exact)
+    known = any(_in(host.addresses, version, each) for host in policy.hosts.values() for each in left)
     taken = {*policy.zones, *policy.hosts, *policy.groups, *policy.names, GATEWAY}
-    if len(left) > _MOST_HOSTS:
+    if len(left) > _MOST_HOSTS or known:
         group = NewGroup(_free(group_name, taken), zone, _exactly(version, left))
         return Ends((*names, group.name), groups=(group,))
     made = tuple(
@@ -76,26 +89,26 @@ def name_ends(policy: Policy, zone: str, version: int, addresses: frozenset[int]
     return Ends((*names, *(host.name for host in made)), hosts=made)
 
 
-def _groups(policy: Policy, zone: str, version: int, left: set[int]) -> Iterator[str]:
+def _groups(policy: Policy, zone: str, version: int, left: set[int], *, share: float) -> Iterator[str]:
     """Yield groups whose members were nearly all seen, largest first, and take those out of `left`."""
     groups = [group for group in policy.groups.values() if group.zone == zone]
     sizes = {group.name: sum(n.last - n.first + 1 for n in group.networks) for group in groups}
     for group in sorted(groups, key=lambda group: (-sizes[group.name], group.name)):
-        if not 2 <= sizes[group.name] <= len(left) / GROUP_SHARE:
+        if not 2 <= sizes[group.name] <= len(left) / share:
             continue
         members = {address for address in left if _in(group.networks, version, address)}
-        if len(members) >= 2 and len(members) >= GROUP_SHARE * sizes[group.name]:
+        if len(members) >= 2 and len(members) >= share * sizes[group.name]:
             left -= members
             yield group.name
 
 
-def _hosts(policy: Policy, zone: str, version: int, left: set[int]) -> Iterator[str]:
+def _hosts(policy: Policy, zone: str, version: int, left: set[int], *, exact: bool) -> Iterator[str]:
     """Yield hosts with an address in `left`, and take those out; first those that have no other address."""
     hosts = [host for host in policy.hosts.values() if host.zone == zone]
     known = {host.name: {n.first for n in host.addresses if n.version == version} & left for host in hosts}
     for host in sorted(hosts, key=lambda host: len(host.addresses) - len(known[host.name])):
         mine = known[host.name] & left
-        if mine:
+        if mine and (not exact or len(known[host.name]) == len(host.addresses)):
             left -= mine
             yield host.name
 

@@ -10,6 +10,7 @@ from gateway.suggest.entries import Addition, Field, FlowEntry, NamedEntry
 from gateway.suggest.naming import name_ends, name_services, next_ids
 from gateway.suggest.options import Option, options_for
 from zones.messages import say
+from zones.model import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,9 +59,13 @@ def propose(policy: Policy, drafts: Iterable[Draft], style: Style) -> list[Propo
 
 
 def _proposal(policy: Policy, draft: Draft, flow_id: str, style: Style) -> Proposal:
-    sources = name_ends(policy, draft.source_zone, draft.version, draft.sources, f"{flow_id}-from")
+    # A stricter action over something unseen would close what an `allow` holds open there.
+    exact = draft.action is not Action.ALLOW
+    sources = name_ends(
+        policy, draft.source_zone, draft.version, draft.sources, f"{flow_id}-from", exact=exact
+    )
     destinations = name_ends(
-        policy, draft.destination_zone, draft.version, draft.destinations, f"{flow_id}-to"
+        policy, draft.destination_zone, draft.version, draft.destinations, f"{flow_id}-to", exact=exact
     )
     services = name_services(policy, draft.services)
     justification = _justification(policy, draft, style.language)

@@ -20,12 +20,12 @@ from zones.proof.verify import State, verify
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gateway.suggest.proposals import Proposal
     from zones.errors import Problem
     from zones.model import Guard, Policy, PolicyTest
-    from zones.proof.verify import Assumption, Result
+    from zones.proof.verify import Assumption, Counterexample, Result
     from zones.verdict import Verdict
 
 
@@ -89,9 +89,15 @@ class _Breach(NamedTuple):
     """What held, and would no longer in a policy with proposals."""
 
     policy: Policy
+    flows: frozenset[str] = frozenset()
+    """Flows that it goes through, as far as it says."""
     result: Result | None = None
     test: PolicyTest | None = None
     problems: tuple[Problem, ...] = ()
+
+    def last_of(self, proposals: Sequence[Proposal]) -> Proposal | None:
+        """Return the last proposal it goes through: what comes first has the better evidence."""
+        return next((each for each in reversed(proposals) if each.id in self.flows), None)
 
 
 class Trial:
@@ -102,6 +108,7 @@ class Trial:
     ) -> None:
         self._policy, self._sources = policy, dict(sources)
         self._now, self._new_file = now, new_file
+        self._ids = {flow.id for flow in policy.flows}
         results = list(verify(policy, now=now))
         self._assumed = {_granted(result, each) for result in results for each in result.assumptions}
         self._held = {r.invariant.id for r in results if r.state is State.PROVED}
@@ -123,28 +130,90 @@ class Trial:
 
     def admit(self, proposals: Sequence[Proposal], accepted: Sequence[Proposal] = ()) -> Admission:
         """Return what may be added to the proposals accepted before: as many as possible, in order."""
-        refused = []
-        servable = []
+        servable, refused = self._servable(proposals, accepted)
+        kept, broken = self._unbroken(servable, accepted)
+        refused += broken
+        # What was refused because of another may hold once that one is refused itself.
+        for refusal in [each for each in broken if each.together]:
+            if self._breach([*accepted, *kept, refusal.proposal]) is None:
+                kept.append(refusal.proposal)
+                refused.remove(refusal)
+        order = {proposal.id: place for place, proposal in enumerate(proposals)}
+        kept.sort(key=lambda proposal: order[proposal.id])
+        refused += self._outdone(kept, accepted)
+        refused.sort(key=lambda refusal: order[refusal.proposal.id])
+        taken = (*accepted, *kept)
+        return Admission(taken, tuple(refused), *self.applied(taken))
+
+    def _servable(
+        self, proposals: Sequence[Proposal], accepted: Sequence[Proposal]
+    ) -> tuple[list[Proposal], list[Refusal]]:
+        """Divide by whether the packets of the evidence would get the proposed answer."""
+        kept: list[Proposal] = []
+        refused: list[Refusal] = []
         everything = self._policy_with([*accepted, *proposals])
         for proposal in proposals:
             # Beside each other first: one load for all; what fails there is asked again by itself.
-            fine = everything is not None and self._unserved(everything, proposal) is None
-            refusal = None if fine else self._refused_alone(proposal)
+            verdict = None if everything is None else self._unserved(everything, proposal)
+            refusal = None
+            if everything is not None and verdict is not None and verdict.reason is Reason.GUARD:
+                refusal = _barred(proposal, everything, verdict)
+            elif everything is None or verdict is not None:
+                refusal = self._refused_alone(proposal)
             if refusal is None:
-                servable.append(proposal)
+                kept.append(proposal)
             else:
                 refused.append(refusal)
-        taken = list(accepted)
-        refused += self._divide(taken, servable)
-        together = self._policy_with(taken) or self._policy
-        for proposal in [each for each in taken if each in servable]:
-            verdict = self._unserved(together, proposal)
+        return kept, refused
+
+    def _unbroken(
+        self, proposals: Sequence[Proposal], accepted: Sequence[Proposal]
+    ) -> tuple[list[Proposal], list[Refusal]]:
+        """Take out what breaks something, until nothing is: a breach names the flows it goes through."""
+        kept = list(proposals)
+        refused: list[Refusal] = []
+        while kept:
+            breaches = self._breaches([*accepted, *kept])
+            if not breaches:
+                break
+            if all(breach.last_of(kept) is None for breach in breaches):
+                kept, more = self._divided(kept, accepted)
+                return kept, refused + more
+            for breach in breaches:
+                guilty = breach.last_of(kept)
+                # A way that led through one that has just been taken out is gone with it.
+                if guilty is not None and breach.flows <= self._ids | {*_ids(accepted), *_ids(kept)}:
+                    kept.remove(guilty)
+                    others = {*_ids(accepted), *_ids(kept)}
+                    alone = breach if breach.flows.isdisjoint(others) else self._breach([guilty])
+                    refused.append(_refusal(guilty, alone or breach, together=alone is None))
+        return kept, refused
+
+    def _divided(
+        self, proposals: Sequence[Proposal], accepted: Sequence[Proposal]
+    ) -> tuple[list[Proposal], list[Refusal]]:
+        """Find what breaks something half by half: the breach does not say (a search out of time)."""
+        breach = self._breach([*accepted, *proposals])
+        if breach is None:
+            return list(proposals), []
+        if len(proposals) == 1:
+            alone = self._breach(proposals) if accepted else breach
+            return [], [_refusal(proposals[0], alone or breach, together=alone is None)]
+        middle = len(proposals) // 2
+        first, refused = self._divided(proposals[:middle], accepted)
+        second, more = self._divided(proposals[middle:], [*accepted, *first])
+        return first + second, refused + more
+
+    def _outdone(self, kept: list[Proposal], accepted: Sequence[Proposal]) -> list[Refusal]:
+        """Take out of `kept` what another accepted proposal would answer differently."""
+        policy = self._policy_with([*accepted, *kept]) or self._policy
+        refused = []
+        for proposal in list(kept):
+            verdict = self._unserved(policy, proposal)
             if verdict is not None:
-                taken.remove(proposal)
-                refused.append(Refusal(proposal=proposal, policy=together, together=True, verdict=verdict))
-        order = {proposal.id: place for place, proposal in enumerate(proposals)}
-        refused.sort(key=lambda refusal: order[refusal.proposal.id])
-        return Admission(tuple(taken), tuple(refused), *self.applied(taken))
+                kept.remove(proposal)
+                refused.append(Refusal(proposal=proposal, policy=policy, together=True, verdict=verdict))
+        return refused
 
     def _policy_with(self, proposals: Sequence[Proposal]) -> Policy | None:
         try:
@@ -152,34 +221,27 @@ class Trial:
         except PolicyError:
             return None
 
-    def _divide(self, taken: list[Proposal], proposals: list[Proposal]) -> list[Refusal]:
-        """Extend `taken` by what holds; all at once where that holds, else half by half."""
-        if not proposals:
-            return []
-        breach = self._breach([*taken, *proposals])
-        if breach is None:
-            taken += proposals
-            return []
-        if len(proposals) == 1:
-            alone = self._breach(proposals) if taken else breach
-            return [_refusal(proposals[0], alone or breach, together=alone is None)]
-        middle = len(proposals) // 2
-        refused = self._divide(taken, proposals[:middle])
-        return refused + self._divide(taken, proposals[middle:])
-
     def _breach(self, proposals: Sequence[Proposal]) -> _Breach | None:
         """Return the first thing that held and would no longer."""
+        return next(iter(self._breaches(proposals)), None)
+
+    def _breaches(self, proposals: Sequence[Proposal]) -> list[_Breach]:
+        """Return what held and would no longer: every test, and a way to each target of an invariant."""
         try:
             policy, _ = self.applied(proposals)
         except PolicyError as error:
-            return _Breach(self._policy, problems=error.problems)
+            return [_Breach(self._policy, problems=error.problems)]
+        breaches = []
         for checked in run_tests(policy, now=self._now):
             if not checked.passed and _test(checked.test) in self._passing:
-                return _Breach(policy, test=checked.test)
+                by = (checked.verdict.decided_by, *checked.verdict.also)
+                breaches.append(_Breach(policy, frozenset(filter(None, by)), test=checked.test))
         wanted = [invariant for invariant in policy.invariants if invariant.id in self._held]
-        results = verify(policy, now=self._now, invariants=wanted)
-        broken = next((result for result in results if result.state is not State.PROVED), None)
-        return None if broken is None else _Breach(policy, result=broken)
+        for result in verify(policy, now=self._now, invariants=wanted):
+            if result.state is not State.PROVED:
+                ways = [_flows_of(example) for example in result.counterexamples] or [frozenset()]
+                breaches += [_Breach(policy, way, result=result) for way in ways]
+        return breaches
 
     def _refused_alone(self, proposal: Proposal) -> Refusal | None:
         """Return why a proposal by itself is none: no policy, or its packets get another answer."""
@@ -190,8 +252,7 @@ class Trial:
         verdict = self._unserved(policy, proposal)
         if verdict is None:
             return None
-        guard = policy.guard(verdict.decided_by or "") if verdict.reason is Reason.GUARD else None
-        return Refusal(proposal=proposal, policy=policy, guard=guard, verdict=verdict)
+        return _barred(proposal, policy, verdict)
 
     def _unserved(self, policy: Policy, proposal: Proposal) -> Verdict | None:
         """Return the first verdict on the evidence that is not the proposed one."""
@@ -221,6 +282,20 @@ class Trial:
                 return None
             serving = serving or verdict.decided_by
         return serving
+
+
+def _ids(proposals: Iterable[Proposal]) -> Iterator[str]:
+    return (proposal.id for proposal in proposals)
+
+
+def _flows_of(example: Counterexample) -> frozenset[str]:
+    """Return the flows that a counterexample goes through: without one of them it would not exist."""
+    return frozenset(step.seen.flow for step in example.steps if step.seen is not None and step.seen.flow)
+
+
+def _barred(proposal: Proposal, policy: Policy, verdict: Verdict) -> Refusal:
+    guard = policy.guard(verdict.decided_by or "") if verdict.reason is Reason.GUARD else None
+    return Refusal(proposal=proposal, policy=policy, guard=guard, verdict=verdict)
 
 
 def _granted(result: Result, assumption: Assumption) -> tuple[str, str, str]:

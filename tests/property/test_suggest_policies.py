@@ -18,7 +18,7 @@ from gateway.suggest.proposals import Proposal, Style
 from gateway.suggest.score import space_of
 from gateway.suggest.suggest import Question, Suggestions, suggest
 from gateway.suggest.triage import Thresholds
-from zones import PacketKey, Policy, decide, load_policy
+from zones import Outcome, PacketKey, Policy, decide, load_policy
 from zones.decide import DIRECT, destination_zone, source_zone
 from zones.messages import Language
 from zones.model import GATEWAY
@@ -196,6 +196,8 @@ def test_nothing_is_opened_beyond_what_was_seen_and_the_stated_excess(text: str,
     for difference in diff(before, after, now=NOW):
         packet = difference.packet if difference.opened is None else difference.opened
         assert any(_inside(after, proposal, packet) for proposal in found.proposals)
+        # What passed before passes as before: a stricter action must not close what was open.
+        assert difference.change is not Change.CROSSING or difference.before[0] is Outcome.DENY
         if (
             opened == 0
             and difference.change is Change.CROSSING
