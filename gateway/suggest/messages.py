@@ -217,6 +217,9 @@ declare(
             en="a port that changes each time ({detail})", ja="毎回変わるポート({detail})"
         ),
         "suggest-why-one-off": Message(en="a single event", ja="一度きり"),
+        "suggest-why-crowd": Message(
+            en="too many addresses of {detail} to list", ja="列挙するには多すぎる {detail} のアドレス"
+        ),
         "suggest-why-served": Message(
             en="the gateway's own half of flow {detail}", ja="フロー {detail} のゲートウェイ側"
         ),

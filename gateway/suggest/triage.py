@@ -42,6 +42,7 @@ class Why(StrEnum):
     SCAN_HOSTS = "scan-hosts"
     DYNAMIC_PORT = "dynamic-port"
     ONE_OFF = "one-off"
+    CROWD = "crowd"
     SERVED = "served"
 
 
@@ -81,6 +82,8 @@ class Thresholds:
     many_ports: int = 32
     many_hosts: int = 128
     """So many without an answer are a scan however often each was tried."""
+    crowd: int = 256
+    """More addresses of the rest of the world for one service of a host: a public service, or browsing."""
     dynamic_ports: int = 3
     """So many unnamed high ports between two hosts are one protocol that changes its port."""
 
@@ -148,6 +151,9 @@ def triage(policy: Policy, collector: Collector, thresholds: Thresholds) -> Tria
             candidates.append(seen)
         else:
             aside[reason, (seen.exchange.version, seen.exchange.source), detail].append(seen)
+    candidates, crowds = _without_crowds(policy, candidates, thresholds.crowd)
+    for zone, rows in crowds.items():
+        aside[Why.CROWD, None, zone] += rows
     kept, single = _pooled(candidates, thresholds.min_connections)
     for seen in single:
         aside[Why.ONE_OFF, (seen.exchange.version, seen.exchange.source), ""].append(seen)
@@ -169,6 +175,32 @@ def _pooled(candidates: list[Seen], least: int) -> tuple[list[Seen], list[Seen]]
         enough = sum(seen.sightings.connections for seen in pool) >= least
         (kept if enough else single).extend(pool)
     return kept, single
+
+
+def _without_crowds(
+    policy: Policy, candidates: list[Seen], most: int
+) -> tuple[list[Seen], dict[str, list[Seen]]]:
+    """Take out services that too many addresses of the rest of the world ask for, or are asked for; by zone.
+
+    Who of the world may reach a service is a decision; a list of those who did so far is none.
+    """
+    rest = {zone.name for zone in policy.zones.values() if zone.rest}
+    crowds: dict[str, list[Seen]] = defaultdict(list)
+    for zone_of, end, other in (
+        ("source_zone", "source", "destination"),
+        ("destination_zone", "destination", "source"),
+    ):
+        pools: dict[object, list[Seen]] = defaultdict(list)
+        for seen in candidates:
+            exchange = seen.exchange
+            if getattr(exchange, zone_of) in rest:
+                pools[exchange.version, getattr(exchange, other), exchange.service].append(seen)
+        for rows in pools.values():
+            if len({getattr(seen.exchange, end) for seen in rows}) > most:
+                crowds[getattr(rows[0].exchange, zone_of)] += rows
+        taken = {seen.exchange for rows in crowds.values() for seen in rows}
+        candidates = [seen for seen in candidates if seen.exchange not in taken]
+    return candidates, crowds
 
 
 class _Sorter:

@@ -319,3 +319,29 @@ def test_datagrams_from_one_port_count_by_visit(traffic: Traffic, ask: Ask) -> N
     (proposal,) = ask(traffic).proposals
 
     assert proposal.sightings.connections == 4
+
+
+def test_a_crowd_of_the_outside_is_a_decision_and_not_a_list(traffic: Traffic, ask: Ask) -> None:
+    for number in range(300):
+        traffic.say(f"198.51.{number // 100}.{number % 100 + 1} > 10.30.5.30", "tcp/443", answered=True)
+    traffic.say("198.51.0.1 > 10.30.5.25", "tcp/25", times=2, answered=True)
+    found = ask(traffic)
+
+    assert whys(found) == {"crowd": 300}
+    assert [aside.detail for aside in found.set_aside] == ["outside"]
+    assert [said(proposal)[1] for proposal in found.proposals] == ["mx"]
+
+
+def test_browsing_of_one_machine_is_a_crowd_as_well(traffic: Traffic, ask: Ask) -> None:
+    for number in range(300):
+        traffic.say(f"10.30.5.30 > 198.51.{number // 100}.{number % 100 + 1}", "tcp/443", answered=True)
+    assert whys(ask(traffic)) == {"crowd": 300}
+
+
+def test_a_stricter_action_names_no_address_that_was_not_seen(traffic: Traffic, ask: Ask) -> None:
+    found = ask(traffic.say("10.30.5.25 > 10.20.5.41", "tcp/25", times=3))
+    (proposal,) = found.proposals
+
+    assert said(proposal) == ("mx", f"{proposal.id}-to", "smtp", "sanitize:mail")
+    assert proposal.destinations.groups[0].networks == ("10.20.5.41/32",)
+    assert found.scores[proposal.id] == 0.0
