@@ -47,6 +47,16 @@ class Step(IntEnum):
     INVALID = -3
 
 
+class Last(IntEnum):
+    """What the side that opened a connection sent last, where that matters for the next step."""
+
+    OTHER = 0
+    SYN = 1
+    RST = 2
+    CHALLENGED = 3
+    """A SYN that was answered by a mere acknowledgement (RFC 5961 4.2)."""
+
+
 _FIN, _SYN, _RST, _ACK, _URG = 0x01, 0x02, 0x04, 0x10, 0x20
 _COUNTED = _FIN | _SYN | _RST | _ACK | _URG  # PSH, ECE and CWR say nothing about the state
 
@@ -132,7 +142,27 @@ def _rows(table: dict[Segment, dict[Tcp, Tcp | Step]]) -> tuple[tuple[int, ...],
 
 
 STEPS = (_rows(ORIGINAL), _rows(REPLY))
-"""The two tables as `STEPS[is_reply][segment][state]`."""
+"""The two tables as `STEPS[is_reply][segment][state]`; `exceptional_step` says where they are not all."""
+
+
+def exceptional_step(step: int, *, segment: int, state: int, reply: bool, last: int, finished: bool) -> int:
+    """Return the next step where it hangs on more than the state; `step` anywhere else.
+
+    `last` is what the opening side sent, if nothing came after it; `finished` whether a side has closed.
+    """
+    if step == Step.REOPEN and state == Tcp.CLOSED and not finished and last != Last.RST:
+        # Only the side that reset may begin anew at once. The other's SYN may be an old one.
+        return Step.KEEP
+    if not reply or last not in (Last.SYN, Last.CHALLENGED):
+        return step
+    if step == Step.KEEP and segment == Segment.SYN_ACK:
+        # The peer took the SYN that we had taken for an old one: the connection begins again.
+        return Tcp.SYN_RECEIVED
+    if segment == Segment.ACK and state == Tcp.LAST_ACK and last == Last.SYN:
+        # RFC 5961 4.2: it challenges that SYN, it does not acknowledge the FIN.
+        return Step.KEEP
+    return step
+
 
 TCP_SECONDS: dict[Tcp, int] = {
     Tcp.NONE: 0,

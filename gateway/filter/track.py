@@ -26,9 +26,11 @@ from gateway.filter.states import (
     STEPS,
     TCP_SECONDS,
     UDP_STREAM_SECONDS,
+    Last,
     Segment,
     Step,
     Tcp,
+    exceptional_step,
 )
 from zones.verdict import ICMP, ICMP6, SCTP, TCP, UDP, State
 
@@ -42,6 +44,7 @@ _TCP_NS = tuple(TCP_SECONDS[state] * NANO for state in Tcp)
 _SILENCE_NS = {protocol: (before * NANO, after * NANO) for protocol, (before, after) in SECONDS.items()}
 _GENERIC_NS = (GENERIC_SECONDS[0] * NANO, GENERIC_SECONDS[1] * NANO)
 _UDP_STREAM_NS = UDP_STREAM_SECONDS * NANO
+_LAST_OF = {Segment.SYN: int(Last.SYN), Segment.RST: int(Last.RST)}
 LOOKS = 4
 """How many lasting connections are looked at for expiry each time room is needed."""
 
@@ -55,9 +58,11 @@ class Entry:
         "assured",
         "born",
         "expires",
+        "finished",
         "flow",
         "forward",
         "key",
+        "last",
         "local",
         "number",
         "protocol",
@@ -72,6 +77,8 @@ class Entry:
         self.local = local
         """It ends at the gateway itself, whose answers a capture of what came in does not hold."""
         self.state = int(Tcp.NONE)
+        self.last = int(Last.SYN)
+        self.finished = False
         self.answered = False
         self.assured = False
         self.born = now
@@ -189,7 +196,10 @@ class Tracker:
         ):
             # The gateway's own SYN-ACK is not in a capture of what came in: presume it.
             entry.state, entry.answered = int(Tcp.SYN_RECEIVED), True
-        return STEPS[reply][segment][entry.state]
+        step = STEPS[reply][segment][entry.state]
+        if step == Step.INVALID:
+            return step
+        return _remember_last(entry, segment, step, reply=reply)
 
     def _tcp_done(self, entry: Entry, step: int, now: int) -> None:
         if step == Step.KEEP:
@@ -237,3 +247,22 @@ class Tracker:
         del (self._assured if entry.assured else self._unassured)[entry.key]
         self._index.pop(entry.key, None)
         self._index.pop(reverse_key(entry.key), None)
+
+
+def _remember_last(entry: Entry, segment: Segment, step: int, *, reply: bool) -> int:
+    """Return the step with its exceptions, and keep what the next one's hang on."""
+    state, last = entry.state, entry.last
+    entry.last = int(Last.OTHER) if reply else _LAST_OF.get(segment, int(Last.OTHER))
+    if last == Last.OTHER and step != Step.REOPEN:
+        found = step
+    else:
+        found = exceptional_step(
+            step, segment=segment, state=state, reply=reply, last=last, finished=entry.finished
+        )
+    if found == Tcp.FIN_WAIT:
+        entry.finished = True
+    elif found != step and found == Tcp.SYN_RECEIVED:
+        entry.finished = False
+    elif found != step and reply:
+        entry.last = int(Last.CHALLENGED)
+    return found

@@ -32,7 +32,7 @@
 /* zones.verdict.State, in its order. */
 enum mg_state { MG_NEW, MG_ESTABLISHED, MG_RELATED, MG_INVALID };
 
-enum { MG_ANSWERED = 1, MG_ASSURED = 2, MG_LOCAL = 4 };
+enum { MG_ANSWERED = 1, MG_ASSURED = 2, MG_LOCAL = 4, MG_FINISHED = 8 };
 
 /* What the engine remembers of one direction; all zero until it does. */
 struct mg_memo {
@@ -48,7 +48,8 @@ struct mg_entry {
     uint32_t flow;
     uint8_t state; /* enum mg_tcp */
     uint8_t flags;
-    uint16_t unused;
+    uint8_t last; /* enum mg_last */
+    uint8_t unused;
     struct mg_memo memo[2]; /* [is a reply] */
     int64_t born_ns;
     uint64_t hash;
@@ -448,6 +449,42 @@ mg_inline enum mg_state mg_track_unknown(struct mg_tracker *tracker, const struc
     return opens ? MG_NEW : MG_INVALID;
 }
 
+/* gateway.filter.states.exceptional_step: where the next step hangs on more than the state. */
+mg_rare int mg_track_exception(int step, uint8_t segment, bool reply, uint8_t last, const struct mg_entry *entry)
+{
+    if (step == MG_STEP_REOPEN && entry->state == MG_TCP_CLOSED && !(entry->flags & MG_FINISHED) &&
+        last != MG_LAST_RST)
+        return MG_STEP_KEEP;
+    if (!reply || (last != MG_LAST_SYN && last != MG_LAST_CHALLENGED))
+        return step;
+    if (step == MG_STEP_KEEP && segment == MG_SEGMENT_SYN_ACK)
+        return MG_TCP_SYN_RECEIVED;
+    if (segment == MG_SEGMENT_ACK && entry->state == MG_TCP_LAST_ACK && last == MG_LAST_SYN)
+        return MG_STEP_KEEP;
+    return step;
+}
+
+/* The step with its exceptions; keeps what the next one's hang on. */
+mg_inline int mg_track_remember_last(struct mg_entry *entry, uint8_t segment, int step, bool reply)
+{
+    uint8_t last = entry->last;
+    entry->last = MG_LAST_OTHER;
+    if (mg_unlikely(!reply && segment == MG_SEGMENT_SYN))
+        entry->last = MG_LAST_SYN;
+    if (mg_unlikely(!reply && segment == MG_SEGMENT_RST))
+        entry->last = MG_LAST_RST;
+    int found = step;
+    if (mg_unlikely(last != MG_LAST_OTHER || step == MG_STEP_REOPEN))
+        found = mg_track_exception(step, segment, reply, last, entry);
+    if (mg_unlikely(found == MG_TCP_FIN_WAIT))
+        entry->flags |= MG_FINISHED;
+    else if (mg_unlikely(found != step) && found == MG_TCP_SYN_RECEIVED)
+        entry->flags &= (uint8_t)~MG_FINISHED;
+    else if (mg_unlikely(found != step) && reply)
+        entry->last = MG_LAST_CHALLENGED;
+    return found;
+}
+
 mg_inline int mg_track_tcp_step(struct mg_entry *entry, const struct mg_frame *frame, bool reply)
 {
     uint8_t segment = mg_segments[frame->control];
@@ -459,7 +496,10 @@ mg_inline int mg_track_tcp_step(struct mg_entry *entry, const struct mg_frame *f
         entry->state = MG_TCP_SYN_RECEIVED;
         entry->flags |= MG_ANSWERED;
     }
-    return mg_steps[reply][segment][entry->state];
+    int step = mg_steps[reply][segment][entry->state];
+    if (mg_unlikely(step == MG_STEP_INVALID))
+        return step;
+    return mg_track_remember_last(entry, segment, step, reply);
 }
 
 mg_inline void mg_track_tcp_done(struct mg_tracker *tracker, struct mg_entry *entry, int step, int64_t now_ns)
@@ -547,6 +587,7 @@ mg_inline struct mg_entry *mg_track_admit(struct mg_tracker *tracker, const stru
         .flow = flow,
         .state = tcp ? MG_TCP_SYN_SENT : MG_TCP_NONE,
         .flags = local ? MG_LOCAL : 0,
+        .last = MG_LAST_SYN,
         .born_ns = now_ns,
         .hash = hash,
     };

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.filter import states
 from gateway.filter.frames import ICMP_QUERIES, reverse_key
-from gateway.filter.states import NANO, SECONDS, SEGMENTS, STEPS, TCP_SECONDS, Segment, Step, Tcp
+from gateway.filter.states import NANO, SECONDS, SEGMENTS, STEPS, TCP_SECONDS, Last, Segment, Step, Tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ def tables() -> str:
 
 
 def _names() -> Iterator[str]:
-    for kind in (Tcp, Segment, Step):
+    for kind in (Tcp, Segment, Step, Last):
         prefix = "MG_TCP" if kind is Tcp else f"MG_{kind.__name__.upper()}"
         yield f"enum {prefix.lower()} {{ {', '.join(f'{prefix}_{m.name} = {m.value}' for m in kind)} }};"
     yield f"#define MG_NO_SEGMENT {_NO_SEGMENT}"

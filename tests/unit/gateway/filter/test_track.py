@@ -131,7 +131,7 @@ def test_a_refused_connection_leaves_nothing() -> None:
 
 def test_after_a_reset_only_a_new_syn_opens_again() -> None:
     watch = Watch().open()
-    watch.see(back("R"))
+    watch.see(go("R"))
     watch.now += NANO
 
     first = watch.entry(go("A"))
@@ -140,6 +140,31 @@ def test_after_a_reset_only_a_new_syn_opens_again() -> None:
     assert first is not None
     assert second is not None
     assert second.number != first.number
+
+
+def test_a_syn_after_the_others_reset_may_be_an_old_one_until_it_is_answered() -> None:
+    watch = Watch().open()
+    watch.see(back("R"))
+    entry = watch.entry(go("A"))
+    assert entry is not None
+
+    assert watch.see(go("S")) is ESTABLISHED
+    assert (entry.state, watch.entry(go("A"))) == (Tcp.CLOSED, entry)
+    assert watch.see(back("SA")) is ESTABLISHED
+    assert entry.state == Tcp.SYN_RECEIVED
+
+
+def test_a_challenge_does_not_acknowledge_the_last_fin() -> None:
+    watch = Watch().open()
+    for packet in (go("FA"), back("A"), back("FA"), go("S")):
+        watch.see(packet)
+    entry = watch.entry(go("A"))
+    assert entry is not None
+
+    watch.see(back("A"))
+    assert entry.state == Tcp.LAST_ACK
+    watch.see(back("A"))
+    assert entry.state == Tcp.TIME_WAIT
 
 
 def test_both_ends_may_open_at_once() -> None:
