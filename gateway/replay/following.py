@@ -57,6 +57,8 @@ class Following:
                 self.wait()
                 continue
             name, identity = found
+            if not self._path.is_dir():
+                read.clear()  # numbers of files that are gone are used again; that of an open one is not
             read.add(identity)
             with open_capture(name) as file:
                 growing = _Growing(self, file, read)

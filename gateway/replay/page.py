@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.cli.terminal import printable
+from gateway.replay import messages  # noqa: F401  (declares the words of the page)
 from gateway.replay.page_assets import SCRIPT, STYLE, content_policy
 from gateway.replay.page_chart import moment
 from gateway.replay.page_sections import (

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
+import tempfile
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,17 +18,21 @@ from gateway.filter.engine import ReferenceEngine
 from gateway.filter.frames import Frame, Unparsed, reverse_key
 from gateway.filter.link import SUPPORTED_LINKTYPES, parse_frame
 from gateway.replay.captures import read_capture
+from gateway.replay.following import Following
 from gateway.replay.ingress import ZoneMap
 from gateway.replay.lines import flow_line, packet_line, summary_line
 from gateway.replay.packets import MAX_PACKET_BYTES, Packet, Trouble
 from gateway.replay.pcapng import PcapngWriter
 from gateway.replay.replay import Replay
+from gateway.replay.sources import find_sources
 from zones.decide import decide
-from zones.errors import Unreadable
+from zones.errors import ConfigurationError, Unreadable
 from zones.load import load_policy
 from zones.verdict import PacketKey, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.replay.flows import FlowRecord
     from gateway.replay.records import PacketRecord
 
@@ -44,6 +53,7 @@ flows:
 """
     }
 )
+ZSTD = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
 PCAP = [struct.pack(o + "IHHiIII", m, 2, 4, 0, 0, 65535, 1) for o in "<>" for m in (0xA1B2C3D4, 0xA1B2CD34)]
 _writer_file = io.BytesIO()
 _writer = PcapngWriter(_writer_file, ["lg0", "wan0"])
@@ -61,6 +71,22 @@ files = st.one_of(
         st.sampled_from(VALID),
         st.integers(0, 1000),
         st.binary(min_size=1, max_size=4),
+    ),
+)
+
+packed = st.one_of(
+    st.builds(lambda data, pack: pack(data), files, st.sampled_from([gzip.compress, ZSTD])),
+    st.builds(
+        lambda data, pack, at, patch: pack(data)[: at % 60] + patch + pack(data)[at % 60 + len(patch) :],
+        st.sampled_from(VALID),
+        st.sampled_from([gzip.compress, ZSTD]),
+        st.integers(0, 1000),
+        st.binary(max_size=4),
+    ),
+    st.builds(
+        lambda start, tail: start + tail,
+        st.sampled_from([b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"]),
+        st.binary(max_size=200),
     ),
 )
 
@@ -103,6 +129,87 @@ def test_any_bytes_as_a_capture_end_bounded_and_accounted_for(data: bytes) -> No
     assert summary["packets"] == summary["judged"] + summary["unparsed"] + summary["skipped"]
     malformed = sum(row["packets"] for row in summary["not_parsed"] if row["refused"])
     assert sink.flow_packets == summary["judged"] - malformed
+
+
+@given(packed)
+def test_any_bytes_in_any_compression_end_in_packets_and_at_most_one_trouble(data: bytes) -> None:
+    try:
+        items = list(read_capture(io.BytesIO(data), "x"))
+    except Unreadable:
+        return
+    assert all(isinstance(item, Packet) for item in items[:-1])
+    assert sum(isinstance(item, Trouble) for item in items) <= 1
+
+
+@given(st.lists(st.one_of(files, packed), max_size=5))
+def test_a_directory_of_any_files_loses_none_of_them(contents: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        for number, data in enumerate(contents):
+            (Path(name) / f"{number}.pcap").write_bytes(data)
+        try:
+            sources = find_sources([name])
+        except ConfigurationError:
+            return
+        assert len(sources.names) + len(sources.passed_over) == len(contents)
+        assert len(set(sources.names) | set(sources.passed_over)) == len(contents)
+
+
+@given(st.lists(st.one_of(files, packed), min_size=1, max_size=3), st.lists(st.integers(1, 90), max_size=6))
+def test_following_any_growing_file_gives_what_reading_it_gives(
+    contents: list[bytes], cuts: list[int]
+) -> None:
+    """Each content is written in pieces, then replaced by the next one under the same name."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "x"
+        followed: list[tuple[str, int]] = []
+        steps = iter([step for data in contents for step in _pieces(path, data, cuts)])
+
+        def pause(_seconds: float) -> None:
+            step = next(steps, None)
+            if step is None:
+                following.stop()
+            else:
+                step()
+
+        next(steps)()
+        following = Following(path, lambda: None, pause=pause)
+        for _, stream in following.streams():
+            try:
+                followed.extend(_told(item) for item in read_capture(stream, "x"))
+            except Unreadable:
+                followed.append(("unreadable", 0))
+    expected = [told for data in contents for told in _read_whole(data)]
+
+    assert followed == expected
+
+
+def _pieces(path: Path, data: bytes, cuts: list[int]) -> list[Callable[[], object]]:
+    """The steps in which a file of this content is begun and written to its end."""
+    places = sorted({min(cut, len(data)) for cut in cuts} | {len(data)})
+
+    def begin() -> None:
+        path.unlink(missing_ok=True)
+        path.write_bytes(data[: places[0]])
+
+    def more(start: int, end: int) -> Callable[[], object]:
+        def step() -> None:
+            with path.open("ab") as file:
+                file.write(data[start:end])
+
+        return step
+
+    return [begin, *(more(start, end) for start, end in pairwise(places))]
+
+
+def _read_whole(data: bytes) -> list[tuple[str, int]]:
+    try:
+        return [_told(item) for item in read_capture(io.BytesIO(data), "x")]
+    except Unreadable:
+        return [("unreadable", 0)]
+
+
+def _told(item: Packet | Trouble) -> tuple[str, int]:
+    return (item.code, item.offset) if isinstance(item, Trouble) else ("packet", item.time_ns)
 
 
 IPV4 = b"\x02" * 12 + b"\x08\x00" + b"\x45"

@@ -160,3 +160,178 @@ def test_names_in_a_capture_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "evil" in done.stdout
+
+
+def test_a_directory_is_read_with_its_rotated_captures_in_order(tmp_path: Path) -> None:
+    data = (TALK / "capture.pcapng").read_bytes()
+    (tmp_path / "b.pcapng.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "notes.txt").write_text("no capture")
+    done = replay(tmp_path, "--policy", TALK / "policy.yaml", "--json", "--flows")
+
+    assert done.returncode == 0
+    assert "notes.txt: no capture, passed over" in done.stderr
+    assert lines(done)[-1]["packets"] == 9
+
+
+def test_sums_by_host_exchange_and_reason(tmp_path: Path) -> None:
+    common = (TALK / "capture.pcapng", "--policy", TALK / "policy.yaml")
+    text = replay(*common, "--by", "host", "--by", "reason", "--by", "exchange").stdout
+    rows = lines(replay(*common, "--json", "--by", "host", "--by", "exchange"))
+
+    assert "By host" in text
+    assert "By reason" in text
+    assert "10.20.16.11 →" in text
+    assert "By zones" not in text
+    assert [row["type"] for row in rows] == ["exchange"] * 2 + ["host"] * 2 + ["summary"]
+    assert (rows[0]["packets"], rows[0]["answers"], rows[0]["flows"]) == (8, 3, 1)
+    assert (rows[2]["address"], rows[2]["peers"], rows[2]["flows"]) == ("10.20.16.11", 1, 2)
+    denied = lines(replay(*common, "--json", "--by", "exchange", "--denied"))
+    assert [row.get("outcome") for row in denied] == ["deny", None]
+
+
+@pytest.fixture
+def narrower(tmp_path: Path) -> Path:
+    """The policy of the conversation without https."""
+    path = tmp_path / "narrower.yaml"
+    text = (TALK / "policy.yaml").read_text()
+    assert "[https, dns, ping]" in text
+    path.write_text(text.replace("[https, dns, ping]", "[dns, ping]"))
+    return path
+
+
+def test_another_policy_shows_what_it_would_change(narrower: Path) -> None:
+    common = (TALK / "capture.pcapng", "--policy", TALK / "policy.yaml")
+    text = replay(*common, "--against", narrower)
+    told = lines(replay(*common, "--against", narrower, "--json"))
+
+    assert text.returncode == 0
+    assert "Newly refused" in text.stdout
+    assert [row["type"] for row in told] == ["change", "changes", "summary"]
+    assert (told[0]["kind"], told[0]["packets"]) == ("newly-refused", 8)
+    assert told[0]["first_packet"].endswith("capture.pcapng:1")
+    assert told[0]["after"] == {"outcome": "deny", "reason": "default-deny", "decided_by": None}
+    assert replay(*common, "--against", narrower, "--exit-code").returncode == 1
+    assert replay(*common, "--against", TALK / "policy.yaml", "--exit-code").returncode == 0
+
+
+def test_reports_are_written_beside_the_summary(tmp_path: Path) -> None:
+    page, eve, flows, case = (tmp_path / name for name in ("r.html", "eve.json", "f.parquet", "case"))
+    done = replay(
+        TALK / "capture.pcapng",
+        *("--policy", TALK / "policy.yaml", "--html", page, "--eve", eve, "--parquet", flows),
+        *("--save-case", case, "--only", "denied", "--lang", "ja"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert 'lang="ja"' in page.read_text()
+    assert [json.loads(row)["event_type"] for row in eve.read_text().splitlines()] == ["flow", "drop", "flow"]
+    assert flows.read_bytes()[:4] == b"PAR1"
+    assert {path.name for path in case.iterdir()} == {
+        "capture.pcapng",
+        "policy.yaml",
+        "expected.json",
+        "case.md",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--exit-code"], "--against"),
+        (["--only", "denied"], "--save-case"),
+        (["--anonymise"], "--save-case"),
+        (["--save-case", "{tmp}/case", "--only", "everything"], "not a choice of packets"),
+        (["--html", "{tmp}/none/r.html"], "cannot write"),
+        (["--eve", "{tmp}/none/eve.json"], "cannot write"),
+        (["--parquet", "{tmp}/none/f.parquet"], "cannot write"),
+        (["--eve", "{capture}"], "cannot be written"),
+        (["--html", "{policy}"], "cannot be written"),
+        (["--eve", "{tmp}/x", "--html", "{tmp}/x"], "cannot be written"),
+        (["--map", "vlan:9999=lgwan"], "1 to 4094"),
+        (["--map", "10.20.0.1/16=lgwan"], "10.20.0.0/16"),
+        (["{capture}", "--follow"], "one file or one directory"),
+    ],
+)
+def test_options_that_do_not_go_together_change_nothing(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    capture, policy = tmp_path / "x.pcapng", tmp_path / "policy.yaml"
+    capture.write_bytes((TALK / "capture.pcapng").read_bytes())
+    policy.write_text((TALK / "policy.yaml").read_text())
+    filled = [a.format(tmp=tmp_path, capture=capture, policy=policy) for a in arguments]
+    done = replay(capture, *filled, "--policy", policy)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert capture.read_bytes() == (TALK / "capture.pcapng").read_bytes()
+    assert policy.read_text() == (TALK / "policy.yaml").read_text()
+
+
+def test_following_reports_as_it_goes_and_ends_cleanly_on_control_c(tmp_path: Path) -> None:
+    import signal
+
+    data = (TALK / "capture.pcapng").read_bytes()
+    path = tmp_path / "growing.pcapng"
+    path.write_bytes(data[:200])
+    arguments = [
+        "replay",
+        str(path),
+        "--follow",
+        "--packets",
+        "--policy",
+        str(TALK / "policy.yaml"),
+        "--json",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from gateway.cli.main import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        try:
+            with path.open("ab") as file:
+                file.write(data[200:])
+            shown = [json.loads(running.stdout.readline())["number"] for _ in range(9)]
+            running.send_signal(signal.SIGINT)
+            rest = running.stdout.read()
+        finally:
+            running.kill()
+        errors = running.stderr.read()
+
+    assert shown == list(range(1, 10))
+    assert json.loads(rest.splitlines()[-1])["packets"] == 9
+    assert running.returncode == 0, errors
+
+
+def test_memory_does_not_grow_with_the_capture(tmp_path: Path) -> None:
+    """Twenty times the packets, all of the same few exchanges, take hardly more memory."""
+    from gateway.replay.pcapng import PcapngWriter
+
+    # The peak of this program alone: getrusage would count what its parent held before.
+    program = (
+        "import re, sys; from gateway.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
+    )
+    frame = b"\x02" * 12 + b"\x08\x06" + bytes(1400)
+    peaks = []
+    for name, count in (("small", 1_000), ("large", 20_000)):
+        with (tmp_path / name).open("wb") as file:
+            writer = PcapngWriter(file, ["lg0"])
+            for number in range(count):
+                writer.write(0, 1_791_000_000_000_000_000 + number * 1_000_000, frame)
+        packed = gzip.compress((tmp_path / name).read_bytes())
+        done = subprocess.run(
+            [sys.executable, "-c", program, "replay", "-", "--policy", str(TALK / "policy.yaml"), "-q"],
+            input=packed,
+            capture_output=True,
+            timeout=50,
+            check=True,
+        )
+        assert f"{count:,} packets" in done.stdout.decode()
+        peaks.append(int(done.stderr.split()[-1]))
+
+    assert peaks[1] - peaks[0] < 8_192, f"{peaks} kB for 1.5 and 29 MB of packets"

@@ -13,7 +13,6 @@ from gateway.replay.ingress import ZoneMap
 from gateway.replay.lines import exchange_line
 from gateway.replay.packets import Interface, Packet
 from gateway.replay.replay import Replay
-from gateway.replay.summary import Summary
 from gateway.replay.timeline import Timeline
 from gateway.replay.views import by_host, by_pair, folded, top, unused_flows
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from gateway.replay.flows import FlowRecord
     from gateway.replay.records import PacketRecord
+    from gateway.replay.summary import Summary
     from zones.model import Policy
 
 NANO = 1_000_000_000
@@ -83,7 +83,10 @@ def test_the_answer_to_a_refused_question_belongs_to_the_question(city: Policy) 
     assert (row.ends.port, row.packets, row.answers) == (9, 2, 1)
     assert (row.ends.source_zone, row.ends.destination_zone) == ("lgwan", "outside")
     # The packets themselves went both ways, and are counted so.
-    assert {(zones[0], zones[1]) for zones in summary.verdicts} == {("lgwan", "outside"), ("outside", "lgwan")}
+    assert {(zones[0], zones[1]) for zones in summary.verdicts} == {
+        ("lgwan", "outside"),
+        ("outside", "lgwan"),
+    }
 
 
 def test_what_follows_a_refused_beginning_is_told_under_its_reason(city: Policy) -> None:

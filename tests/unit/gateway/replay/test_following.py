@@ -50,9 +50,12 @@ def seen(path: Path, steps: Sequence[Callable[[], object]]) -> list[int | str]:
     following = Following(path, lambda: None, pause=pause)
     for name, stream in following.streams():
         found.append(name.rpartition("/")[2])
-        for item in read_capture(stream, name):
-            found.append(item.time_ns // SECOND if isinstance(item, Packet) else item.code)
+        found += [_told(item) for item in read_capture(stream, name)]
     return found
+
+
+def _told(item: Packet | Trouble) -> int | str:
+    return item.time_ns // SECOND if isinstance(item, Packet) else item.code
 
 
 def append(path: Path, *pieces: bytes) -> Callable[[], object]:

@@ -49,7 +49,12 @@ def tagged(*tags: Layers, src: str = HERE) -> Layers:
         (["vlan:120=lgwan", "trunk0=internet"], tagged(Dot1Q(vlan=120)), TRUNK, Ingress("lgwan")),
         (["vlan:120=lgwan", "trunk0=internet"], tagged(Dot1Q(vlan=5)), TRUNK, Ingress("internet")),
         (["10.20.0.0/16=lgwan"], tagged(), NAMELESS, Ingress("lgwan", by_address=True)),
-        (["10.20.0.0/16=lgwan", "10.20.0.9=internet"], tagged(), NAMELESS, Ingress("internet", by_address=True)),
+        (
+            ["10.20.0.0/16=lgwan", "10.20.0.9=internet"],
+            tagged(),
+            NAMELESS,
+            Ingress("internet", by_address=True),
+        ),
         (["10.20.0.0/16=lgwan", "0=internet"], tagged(), NAMELESS, Ingress("internet")),
         (["10.20.0.0/16=lgwan", "*=internet"], tagged(), NAMELESS, Ingress("lgwan", by_address=True)),
         (["10.20.0.0/16=lgwan", "*=internet"], tagged(src="10.30.0.1"), NAMELESS, Ingress("internet")),
