@@ -63,21 +63,39 @@ static bool finish_side(struct mg_tables *t, const struct mg_space *space, struc
     return labels && mg_build_tries(t, space, side);
 }
 
-static bool build_kind(struct mg_tables *t, uint32_t kind)
+/* By size; and where class pairs would not fit, bit vectors still may. */
+static bool build_matches(struct mg_tables *t, uint32_t wanted)
 {
-    t->lookup.kind = kind;
-    return kind == MG_BIT_VECTORS ? mg_build_rows(t) : mg_build_pairs(t);
+    struct mg_space source = t->source, destination = t->destination;
+    bool small = t->rules <= BIT_VECTOR_RULES;
+
+    t->lookup.kind = wanted ? wanted : small ? MG_BIT_VECTORS : MG_CLASS_PAIRS;
+    if (t->lookup.kind == MG_BIT_VECTORS)
+        return mg_build_rows(t);
+    if (mg_build_pairs(t))
+        return true;
+    if (wanted || t->budget.error != MG_TOO_LARGE)
+        return false;
+    mg_give(&t->scratch, t->source.classes);
+    mg_give(&t->scratch, t->destination.classes);
+    mg_give(&t->kept, t->source.sample);
+    mg_give(&t->kept, t->destination.sample);
+    t->source = source;
+    t->destination = destination;
+    t->budget.error = MG_BUILT;
+    t->lookup.pairs = (struct mg_pairs){0};
+    t->lookup.kind = MG_BIT_VECTORS;
+    return mg_build_rows(t);
 }
 
 static bool build(struct mg_tables *t, const struct mg_policy *policy)
 {
-    uint32_t kind = policy->kind;
-
-    if (kind != MG_BIT_VECTORS && kind != MG_CLASS_PAIRS)
-        kind = policy->rule_count <= BIT_VECTOR_RULES ? MG_BIT_VECTORS : MG_CLASS_PAIRS;
+    if (policy->kind > MG_CLASS_PAIRS)
+        return mg_fail(&t->budget, MG_BAD_REFERENCE);
     return check(&t->budget, policy) && cut_side(t, policy, &t->source, true) &&
-           cut_side(t, policy, &t->destination, false) && mg_cut_services(t, policy) && build_kind(t, kind) &&
-           finish_side(t, &t->source, &t->lookup.source) && finish_side(t, &t->destination, &t->lookup.destination);
+           cut_side(t, policy, &t->destination, false) && mg_cut_services(t, policy) &&
+           build_matches(t, policy->kind) && finish_side(t, &t->source, &t->lookup.source) &&
+           finish_side(t, &t->destination, &t->lookup.destination);
 }
 
 int mg_tables_build(const struct mg_policy *policy, struct mg_tables **tables)
