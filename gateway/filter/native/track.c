@@ -16,9 +16,9 @@ static void *reserve(size_t bytes)
     if (memory == MAP_FAILED)
         return NULL;
 #ifdef MADV_HUGEPAGE
-    /* A look-up lands anywhere: with small pages each would also miss the page tables. Below a few huge pages
-     * there is nothing to win, and a tracker of few connections should stay small. */
-    if (bytes >= 4 * (size_t)MG_HUGE_PAGE)
+    /* A look-up lands anywhere: with small pages each would also miss the page tables. A tracker of few
+     * connections should stay small, though. */
+    if (bytes >= 2 * (size_t)MG_HUGE_PAGE)
         (void)madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
     return memory;

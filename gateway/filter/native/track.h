@@ -179,21 +179,23 @@ mg_inline uint64_t mg_sip_end(struct mg_sip *s)
  * the ends in order of address. The last word tells the version, so IPv4 may do with two. */
 mg_inline uint64_t mg_flow_hash(const uint64_t hash_key[2], const struct mg_key *key)
 {
-    bool down = key->src_hi != key->dst_hi ? key->src_hi > key->dst_hi : key->src_lo > key->dst_lo;
-    bool same = key->src_hi == key->dst_hi && key->src_lo == key->dst_lo;
+    /* Without branches: which end comes first cannot be foreseen. */
+    uint64_t down = (uint64_t)((key->src_hi > key->dst_hi) | ((key->src_hi == key->dst_hi) & (key->src_lo > key->dst_lo)));
+    uint64_t swap_lo = (key->src_lo ^ key->dst_lo) & (0 - down), swap_hi = (key->src_hi ^ key->dst_hi) & (0 - down);
+    uint64_t low = key->src_lo ^ swap_lo, high = key->dst_lo ^ swap_lo;
     uint32_t back = mg_tail_back(key->tail, key->protocol);
-    uint32_t tail = down ? back : key->tail;
-    if (mg_unlikely(same) || mg_unlikely(mg_is_icmp(key->protocol)))
+    uint32_t tail = key->tail ^ ((key->tail ^ back) & (0 - (uint32_t)down));
+    bool same = (key->src_hi == key->dst_hi) & (key->src_lo == key->dst_lo);
+    if (mg_unlikely(same | mg_is_icmp(key->protocol)))
         tail = back < key->tail ? back : key->tail; /* the addresses alone do not tell the directions apart */
     uint64_t last = (uint64_t)tail << 32 | (uint64_t)key->protocol << 8 | key->version;
-    uint64_t low = down ? key->dst_lo : key->src_lo, high = down ? key->src_lo : key->dst_lo;
     struct mg_sip s = mg_sip_start(hash_key);
     if (mg_likely(key->version == 4)) {
         mg_sip_word(&s, low << 32 ^ high);
     } else {
-        mg_sip_word(&s, down ? key->dst_hi : key->src_hi);
+        mg_sip_word(&s, key->src_hi ^ swap_hi);
         mg_sip_word(&s, low);
-        mg_sip_word(&s, down ? key->src_hi : key->dst_hi);
+        mg_sip_word(&s, key->dst_hi ^ swap_hi);
         mg_sip_word(&s, high);
     }
     mg_sip_word(&s, last);
@@ -279,7 +281,8 @@ mg_inline struct mg_entry *mg_track_lookup(const struct mg_tracker *tracker, con
         const struct mg_bucket *bucket = &tracker->buckets[at];
         for (uint32_t places = mg_bucket_match(bucket, tag); places; places &= places - 1) {
             struct mg_entry *entry = &tracker->entries[bucket->entries[__builtin_ctz(places)]];
-            if (mg_likely(mg_key_equal(&entry->key, key) || mg_key_equal(&entry->key, &back)))
+            /* Both at once: which direction it is cannot be foreseen. */
+            if (mg_likely((int)mg_key_equal(&entry->key, key) | (int)mg_key_equal(&entry->key, &back)))
                 return entry;
         }
         if (mg_likely(bucket->sent_on == 0))
