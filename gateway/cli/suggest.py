@@ -7,7 +7,6 @@ is not there.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,11 @@ from gateway.cli.terminal import shared_flags, words
 from zones.errors import ConfigurationError, ExitCode, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.cli.terminal import Terminal
     from gateway.replay.replay import Replay
+    from gateway.replay.sources import Sources
     from gateway.replay.summary import Summary
     from gateway.suggest.evidence import Collector
     from gateway.suggest.proposals import Proposal
@@ -46,6 +46,7 @@ _NANO = 1_000_000_000
     "--engine", "engine_name", default="reference", show_default=True, help=words("option-replay-engine")
 )
 @click.option("--now", "now_text", metavar="DATE", help=words("option-suggest-now"))
+@click.option("--keep-order", is_flag=True, help=words("option-replay-keep-order"))
 @click.option("--ignore-checksums", is_flag=True, help=words("option-replay-checksums"))
 @click.option("--since", "since_text", metavar="DATE", help=words("option-suggest-since"))
 @click.option("--until", "until_text", metavar="DATE", help=words("option-suggest-until"))
@@ -86,6 +87,7 @@ def command(
     limit: int | None,
     accept: tuple[str, ...],
     patch_path: Path | None,
+    keep_order: bool,
     ignore_checksums: bool,
     show_flows: bool,
     write_files: bool,
@@ -96,6 +98,7 @@ def command(
     from gateway.filter.engine import engine_by_name
     from gateway.replay.ingress import ZoneMap, parse_map
     from gateway.replay.replay import Replay
+    from gateway.replay.sources import find_sources
     from gateway.suggest.evidence import Collector
     from gateway.suggest.files import new_file_of, read_exactly
     from gateway.suggest.proposals import Style
@@ -103,7 +106,9 @@ def command(
     from gateway.suggest.triage import Thresholds
     from zones.load import load_policy
 
+    streams = find_sources(captures, keep_order=keep_order)
     sources = read_exactly(path)
+    _spare(patch_path, sources, streams.names)
     policy = load_policy(sources)
     now = moment_meant(now_text, policy)
     question = Question(
@@ -119,7 +124,7 @@ def command(
     fixed = now if now_text is not None else None
     engine = engine_by_name(engine_name, policy, now=fixed, ignore_checksums=ignore_checksums)
     replay = Replay(policy, engine, ZoneMap(policy, parse_map(mapping, policy)), collector)
-    _read_all(captures, replay, terminal)
+    _read_all(streams, replay, terminal)
     summary = replay.finish()
     found = suggest(policy, sources, collector, question)
     chosen = _chosen(found, accept)
@@ -174,23 +179,37 @@ def _chosen(found: Suggestions, accept: tuple[str, ...]) -> list[Proposal]:
 # --- captures ---
 
 
-def _read_all(captures: Sequence[str], replay: Replay, terminal: Terminal) -> None:
-    """Read the captures in order; all are opened first, so that none is missing halfway."""
+def _read_all(sources: Sources, replay: Replay, terminal: Terminal) -> None:
+    """Read the captures in order; all could be opened at the start, so that none is missing halfway."""
     from gateway.replay.captures import open_capture, read_capture
+    from gateway.replay.progress import Progress
+    from gateway.replay.sources import total_bytes
 
-    with ExitStack() as stack:
-        streams = [(name, stack.enter_context(open_capture(name))) for name in captures]
-        for name, stream in streams:
+    progress = Progress(terminal, total_bytes(sources.names))
+    for name in sources.names:
+        with open_capture(name) as stream:
+            progress.begin(stream)
             try:
                 packets = read_capture(stream, name)
             except Unreadable as error:
                 replay.unreadable(name)
                 terminal.error(error)
                 continue
-            result = replay.read(name, packets)
-            for offset, code in result.troubles:
-                place = {"file": name, "offset": f"{offset:,}", "packets": f"{result.packets:,}"}
-                terminal.log("replay-trouble", trouble=terminal.words(code), **place)
+            result = replay.read(name, packets, progress.packets if progress.wanted else None)
+            progress.end()
+        for offset, code in result.troubles:
+            place = {"file": name, "offset": f"{offset:,}", "packets": f"{result.packets:,}"}
+            terminal.log("replay-trouble", trouble=terminal.words(code), **place)
+
+
+def _spare(patch: Path | None, policy: Mapping[str, str], captures: Sequence[str]) -> None:
+    """Refuse to write the patch over what is read.
+
+    Raises:
+        ConfigurationError: that is what is asked for.
+    """
+    if patch is not None and patch.resolve() in {Path(name).resolve() for name in (*policy, *captures)}:
+        raise ConfigurationError("replay-output-taken", file=str(patch))
 
 
 # --- what is shown ---

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gateway.filter.engine import FRAGMENT, TRUNCATED, ZONE_INFERRED
+from gateway.replay.records import ZONE_BY_ADDRESS
 
 if TYPE_CHECKING:
     from gateway.suggest.evidence import Sightings
@@ -24,7 +25,7 @@ class Confidence(StrEnum):
 
 def confidence(sightings: Sightings) -> Confidence:
     """Return the word for some evidence; what the gateway refuses is never answered, so at most fair."""
-    if sightings.marks & (ZONE_INFERRED | TRUNCATED | FRAGMENT):
+    if sightings.marks & (ZONE_INFERRED | ZONE_BY_ADDRESS | TRUNCATED | FRAGMENT):
         return Confidence.WEAK
     many = sightings.connections >= _MANY
     if not sightings.answered:

@@ -200,7 +200,7 @@ class Collector:
             if time_ns - talk.last_ns > _VISIT_NS:
                 talk.visits += 1
             talk.last_ns = max(talk.last_ns, time_ns)
-        elif not talk.answered:
+        elif not talk.answered and record.verdict.reason is not Reason.SPOOFED_SOURCE:
             talk.answered = _answers(record.frame)
 
     def flow(self, record: FlowRecord) -> None:

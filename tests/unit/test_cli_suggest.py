@@ -198,3 +198,25 @@ def test_no_capture_at_all_is_no_reason_to_stay_silent(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "is not a capture" in done.stderr
+
+
+def test_a_directory_of_captures_is_read_and_what_is_none_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "captures").mkdir()
+    shutil.copy(OFFICE / "capture.pcapng", tmp_path / "captures" / "b.pcapng")
+    (tmp_path / "captures" / "notes.txt").write_text("not a capture")
+    done = masugata("suggest", tmp_path / "captures", "--policy", OFFICE / "policy.yaml", "--json", *NOW)
+
+    assert done.returncode == 1
+    assert done.stdout.count('"type": "proposal"') == 5
+
+
+@pytest.mark.parametrize("taken", ["town.yaml", "capture.pcapng"])
+def test_the_patch_is_not_written_over_what_is_read(town: Path, taken: str) -> None:
+    shutil.copy(OFFICE / "capture.pcapng", town.parent)
+    before = (town.parent / taken).read_bytes()
+    done = masugata(
+        "suggest", town.parent / "capture.pcapng", "--policy", town, "--patch", town.parent / taken
+    )
+
+    assert done.returncode == 2
+    assert (town.parent / taken).read_bytes() == before

@@ -12,7 +12,7 @@ import pytest
 from gateway.cli.frames import frame
 from gateway.filter.engine import ReferenceEngine
 from gateway.replay.captures import read_capture
-from gateway.replay.ingress import ZoneMap
+from gateway.replay.ingress import ZoneMap, parse_map
 from gateway.replay.pcapng import PcapngWriter
 from gateway.replay.replay import Replay
 from gateway.suggest.evidence import Collector
@@ -78,6 +78,7 @@ class Traffic:
 
     def put(self, key: PacketKey, *, reply: bool = False, after_ns: int = 0) -> None:
         zone = self.policy.zones[key.ingress or ""]
+        key = key._replace(src_mac=self.policy.macs.get((key.version, key.src)))
         self.packets.append((self.now_ns + after_ns, zone.interfaces[0], frame(key, reply=reply)))
 
     def wait(self, seconds: float) -> Traffic:
@@ -93,7 +94,12 @@ class Traffic:
 
     def collected(self, **options: object) -> Collector:
         collector = Collector(**options)  # type: ignore[arg-type]
-        replay = Replay(self.policy, ReferenceEngine(self.policy), ZoneMap(self.policy, {}), collector)
+        replay = Replay(
+            self.policy,
+            ReferenceEngine(self.policy),
+            ZoneMap(self.policy, parse_map((), self.policy)),
+            collector,
+        )
         replay.read("town.pcapng", read_capture(io.BytesIO(self.capture()), "town.pcapng"))
         replay.finish()
         return collector

@@ -345,3 +345,17 @@ def test_a_stricter_action_names_no_address_that_was_not_seen(traffic: Traffic, 
     assert said(proposal) == ("mx", f"{proposal.id}-to", "smtp", "sanitize:mail")
     assert proposal.destinations.groups[0].networks == ("10.20.5.41/32",)
     assert found.scores[proposal.id] == 0.0
+
+
+def test_a_forged_answer_is_none(traffic: Traffic, ask: Ask) -> None:
+    from zones.verdict import PacketKey
+
+    key = PacketKey.of("mynumber", "10.10.5.20", "10.20.5.45", "tcp", 443, sport=30_000)
+    for port in (30_000, 30_001):
+        traffic.wait(1).put(key._replace(sport=port))
+        # From the Internet side, in the name of the file server.
+        forged = PacketKey.of("internet", "10.20.5.45", "10.10.5.20", "tcp", port, sport=443)
+        traffic.put(forged, reply=True)
+    (proposal,) = ask(traffic).proposals
+
+    assert (proposal.sightings.connections, proposal.sightings.answered) == (2, 0)
