@@ -463,7 +463,7 @@ _PAGE = {
     ),
     "page-matrix-corner": Message(en="from ↓ to →", ja="発信 ↓ 宛先 →"),
     "page-refused": Message(en="{count} refused", ja="拒否 {count}"),
-    "page-flows": Message(en="{count} flows", ja="{count} 件"),
+    "page-flows": Message(en="flows: {count}", ja="{count} 件"),
     "page-other": Message(en="exchanges beyond the limit of the table", ja="表の上限を超えた通信"),
     "page-changes": Message(en="What would change", ja="何が変わるか"),
     "page-denied": Message(en="Refused most", ja="拒否の多い通信"),

@@ -151,8 +151,9 @@ for (const button of document.querySelectorAll("[data-pair]")) {
     }
   });
 }
-const refused = document.querySelector("[data-pair].r5, [data-pair].r4, [data-pair]");
-if (refused) refused.click();
+const cells = [...document.querySelectorAll("[data-pair]")];
+cells.sort((a, b) => Number(b.dataset.denied) - Number(a.dataset.denied));
+if (cells.length) cells[0].click();
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const value = (row, at) => {

@@ -179,7 +179,8 @@ def _cell(page: Page, sums: PairSums, number: str, passed: int, denied: int) -> 
     refused = f'<i class="deny">{page.say("page-refused", count=f"{sums.denied:,}")}</i>'
     below = refused if sums.denied else f"<i>{page.say('page-flows', count=f'{sums.flows:,}')}</i>"
     return (
-        f'<td><button type="button" class="{heat}" data-pair="{number}" aria-expanded="false" '
+        f'<td><button type="button" class="{heat}" data-pair="{number}" '
+        f'data-denied="{sums.denied}" aria-expanded="false" '
         f'aria-controls="{number}"><b>{sums.packets:,}</b>{below}</button></td>'
     )
 

@@ -192,10 +192,11 @@ def _follow(path: Path, replay: Replay, terminal: Terminal) -> None:
         for name, source in following.streams():
             try:
                 packets = read_capture(source, name)
-            except Unreadable:
-                if following.stopped:
-                    return  # before the file had even begun
-                raise
+            except Unreadable as error:
+                if not following.stopped:  # else the file had not even begun
+                    replay.unreadable(name)
+                    terminal.error(error)
+                continue
             _report_troubles(terminal, replay.read(name, _until_stopped(packets, following)))
 
 
