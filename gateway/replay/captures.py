@@ -7,23 +7,23 @@ length field claims, and every step consumes input, so reading always ends.
 
 from __future__ import annotations
 
-import gzip
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from gateway.replay.compressed import decompressed
 from gateway.replay.pcap import VARIANTS, read_pcap
 from gateway.replay.pcapng import SECTION_MAGIC, read_pcapng
 from gateway.replay.stream import ByteStream, CaptureCut
 from zones.errors import ConfigurationError, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.replay.packets import Packet, Trouble
+    from gateway.replay.window import Records, Walker
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BUFFER_BYTES = 1 << 20
 STANDARD_INPUT = "-"
 
@@ -49,22 +49,42 @@ def open_capture(name: str) -> Iterator[BinaryIO]:
 
 
 def read_capture(source: BinaryIO, name: str) -> Iterator[Packet | Trouble]:
-    """Yield every packet of a pcap or pcapng stream, gzipped or not, then a `Trouble` if it broke off.
+    """Yield every packet of a pcap or pcapng stream, compressed or not, then a `Trouble` if it broke off.
 
     Raises:
         Unreadable: at once, before anything is yielded: the stream is no capture.
+        BackendError: at once: it is compressed, and the library for that is not installed.
     """
-    stream, magic = _recognise(source, name)
-    return read_pcapng(stream) if magic == SECTION_MAGIC else read_pcap(stream, magic)
+    return cast("Iterator[Packet | Trouble]", _read(source, name, None))
 
 
-def _recognise(source: BinaryIO, name: str) -> tuple[ByteStream, bytes]:
+def walk_capture(source: BinaryIO, name: str, walker: Walker) -> Iterator[Packet | Trouble | Records]:
+    """Yield the same, but the plain packets as what `walker` makes of them.
+
+    Raises:
+        Unreadable: as above.
+        BackendError: as above.
+    """
+    return _read(source, name, walker)
+
+
+def _read(source: BinaryIO, name: str, walker: Walker | None) -> Iterator[Packet | Trouble | Records]:
+    stream, magic = _recognise(source, name, ByteStream if walker is None else walker.stream)
+    if magic == SECTION_MAGIC:
+        return read_pcapng(stream, walker)
+    return read_pcap(stream, magic, walker)
+
+
+def _recognise(
+    source: BinaryIO, name: str, stream_of: Callable[[BinaryIO, bytes], ByteStream]
+) -> tuple[ByteStream, bytes]:
     try:
         magic = ByteStream(source).take(4)
-        stream = ByteStream(source, magic)
-        if magic[:2] == _GZIP_MAGIC:
-            packed = cast("BinaryIO", _Rejoined(magic, source))
-            stream = ByteStream(cast("BinaryIO", gzip.GzipFile(fileobj=packed, mode="rb")))
+        stream = stream_of(source, magic)
+        packed = cast("BinaryIO", _Rejoined(magic, source))
+        content = decompressed(magic, packed) if len(magic) == 4 else None
+        if content is not None:
+            stream = stream_of(content, b"")
             magic = stream.take(4)
         else:
             stream.take(4)
