@@ -254,13 +254,16 @@ mg_inline uint32_t mg_index(const struct mg_tracker *tracker, const struct mg_en
     return (uint32_t)(entry - tracker->entries);
 }
 
+/* gcc takes a function that only prefetches for one without effect, and drops the call unless it is inlined early. */
+#define mg_prefetching static __attribute__((always_inline)) inline
+
 /* Ask for the bucket of a hash; some packets later for the entry; some packets later the entry is near. */
-mg_inline void mg_track_prefetch(const struct mg_tracker *tracker, uint64_t hash)
+mg_prefetching void mg_track_prefetch(const struct mg_tracker *tracker, uint64_t hash)
 {
     __builtin_prefetch(&tracker->buckets[hash & tracker->bucket_mask]);
 }
 
-mg_inline void mg_track_prefetch_entry(const struct mg_tracker *tracker, uint64_t hash)
+mg_prefetching void mg_track_prefetch_entry(const struct mg_tracker *tracker, uint64_t hash)
 {
     const struct mg_bucket *bucket = &tracker->buckets[hash & tracker->bucket_mask];
     uint32_t places = mg_bucket_match(bucket, mg_hash_tag(hash));
