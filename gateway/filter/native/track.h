@@ -274,18 +274,30 @@ mg_prefetching void mg_track_prefetch_entry(const struct mg_tracker *tracker, ui
     }
 }
 
+/* Whether one of two keys is the other, or what answers it: `words` is a key, `tail_back` the last word of its
+ * answer. Both ways at once: which direction it is cannot be foreseen. */
+mg_inline bool mg_key_either(const struct mg_key *key, const uint64_t words[5], uint64_t tail_back)
+{
+    uint64_t x[5];
+    memcpy(x, key, sizeof x);
+    uint64_t there = (x[0] ^ words[0]) | (x[1] ^ words[1]) | (x[2] ^ words[2]) | (x[3] ^ words[3]) | (x[4] ^ words[4]);
+    uint64_t back = (x[0] ^ words[2]) | (x[1] ^ words[3]) | (x[2] ^ words[0]) | (x[3] ^ words[1]) | (x[4] ^ tail_back);
+    return ((there == 0) | (back == 0)) != 0;
+}
+
 /* The entry of a key in either direction, however old. */
 mg_inline struct mg_entry *mg_track_lookup(const struct mg_tracker *tracker, const struct mg_key *key, uint64_t hash)
 {
-    struct mg_key back = mg_key_back(key);
+    uint64_t words[5], tail_back;
+    memcpy(words, key, sizeof words);
+    tail_back = (words[4] & 0xFFFFFFFF00000000ULL) | mg_tail_back(key->tail, key->protocol);
     uint8_t tag = mg_hash_tag(hash);
     uint64_t at = hash & tracker->bucket_mask;
     for (int searched = 0; searched < MG_BUCKETS_SEARCHED; searched++) {
         const struct mg_bucket *bucket = &tracker->buckets[at];
         for (uint32_t places = mg_bucket_match(bucket, tag); places; places &= places - 1) {
             struct mg_entry *entry = &tracker->entries[bucket->entries[__builtin_ctz(places)]];
-            /* Both at once: which direction it is cannot be foreseen. */
-            if (mg_likely((int)mg_key_equal(&entry->key, key) | (int)mg_key_equal(&entry->key, &back)))
+            if (mg_likely(mg_key_either(&entry->key, words, tail_back)))
                 return entry;
         }
         if (mg_likely(bucket->sent_on == 0))
@@ -475,9 +487,9 @@ mg_inline int mg_track_remember_last(struct mg_entry *entry, uint8_t segment, in
 {
     uint8_t last = entry->last;
     entry->last = MG_LAST_OTHER;
-    if (mg_unlikely(!reply && segment == MG_SEGMENT_SYN))
+    if (mg_unlikely(segment == MG_SEGMENT_SYN) && !reply)
         entry->last = MG_LAST_SYN;
-    if (mg_unlikely(!reply && segment == MG_SEGMENT_RST))
+    if (mg_unlikely(segment == MG_SEGMENT_RST) && !reply)
         entry->last = MG_LAST_RST;
     int found = step;
     if (mg_unlikely(last != MG_LAST_OTHER || step == MG_STEP_REOPEN))
@@ -552,9 +564,8 @@ mg_inline enum mg_state mg_track_advance(struct mg_tracker *tracker, struct mg_e
     } else {
         mg_track_other(tracker, entry, now_ns);
     }
-    if (reply && !(entry->flags & MG_ANSWERED))
-        entry->flags |= MG_ANSWERED;
-    return reply || (entry->flags & MG_ANSWERED) ? MG_ESTABLISHED : MG_NEW;
+    entry->flags |= reply ? MG_ANSWERED : 0;
+    return entry->flags & MG_ANSWERED ? MG_ESTABLISHED : MG_NEW;
 }
 
 mg_inline struct mg_entry *mg_track_take(struct mg_tracker *tracker)
