@@ -13,12 +13,17 @@
 #include <string.h>
 #endif
 
-/* Inlined where a common packet passes; everything else stays out of its way (in BPF all is one function). */
+/* Inlined where a common packet passes; what is rare stays out of its way. In BPF both the rare and the large are
+ * global functions, which the verifier proves one by one: in one piece, the ways through them multiply. */
 #define mg_hot static __attribute__((always_inline, unused)) inline
 #ifdef __bpf__
-#define mg_rare mg_hot
+#define mg_rare __attribute__((noinline))
+#define mg_large mg_rare
+#define mg_apart mg_hot /* too many arguments for BPF */
 #else
 #define mg_rare static __attribute__((noinline, cold, unused))
+#define mg_large mg_hot
+#define mg_apart mg_rare
 #endif
 
 /* One frame: `captured` of its `wire` bytes are at `data`. In BPF, no more than MG_MOST_BYTES. */
@@ -26,15 +31,49 @@ struct mg_view {
     const uint8_t *data;
 #ifdef __bpf__
     const uint8_t *end;
+    struct xdp_md *context;
 #endif
     uint32_t captured;
     uint32_t wire;
 };
 
+/* How a view is passed to a rare or large function: one of BPF takes five arguments, the packet as its context,
+ * and believes no pointer to be set. */
+#ifdef __bpf__
+#define MG_VIEW struct xdp_md *context, uint32_t wire
+#define MG_PASS(view) (view)->context, (view)->wire
+#define MG_OPEN()                                      \
+    struct mg_view opened = mg_view_of(context, wire); \
+    const struct mg_view *view = &opened
+#define MG_OPEN_FOR(pointer) \
+    if (!(pointer))          \
+        return MG_LINKTYPE;  \
+    MG_OPEN()
+mg_hot struct mg_view mg_view_of(struct xdp_md *context, uint32_t wire)
+{
+    const uint8_t *data = (const uint8_t *)(long)context->data, *end = (const uint8_t *)(long)context->data_end;
+    struct mg_view view = {data, end, context, (uint32_t)(end - data), wire};
+    return view;
+}
+#else
+#define MG_VIEW const struct mg_view *view
+#define MG_PASS(view) (view)
+#define MG_OPEN() ((void)0)
+#define MG_OPEN_FOR(pointer) ((void)0)
+#endif
+
 #ifdef __bpf__
 #define MG_MOST_BYTES 0x3F00u
 /* All offsets that are looked at are below: a header is at most 60 bytes behind a byte of the packet. */
 #define MG_BOUND(at) __asm__ volatile("%0 &= 0x3fff" : "+r"(at))
+/* Swapped twice a number is the same, but the verifier no longer follows how it came about: without, it walks
+ * every way through every turn of a loop and gives up. */
+#define MG_FORGET(value)                                                              \
+    do {                                                                              \
+        uint64_t mg_number = (value);                                                 \
+        __asm__ volatile("%0 = be64 %0\n%0 = be64 %0" : "+r"(mg_number));             \
+        (value) = (__typeof__(value))mg_number;                                       \
+    } while (0)
 #define MG_REACH(p, view, at, count)                     \
     ({                                                   \
         uint64_t mg_offset = (at);                       \
@@ -44,6 +83,7 @@ struct mg_view {
         (p) + (count) <= (view)->end;                    \
     })
 #else
+#define MG_FORGET(value) ((void)0)
 #define MG_REACH(p, view, at, count) \
     (mg_likely((at) + (count) <= (view)->captured) ? ((p) = (view)->data + (at), 1) : 0)
 #endif

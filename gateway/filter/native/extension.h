@@ -26,35 +26,53 @@ mg_hot int mg_has_room(const struct mg_view *view, uint32_t at, uint8_t kind, ui
     return flag == 3 || p[3] >> 4 != 15;
 }
 
-/* Why `size` bytes of IPv4 options (at most 40, all captured) are refused; MG_READ if they are not. */
-mg_rare uint8_t mg_bad_option(const struct mg_view *view, uint32_t at, uint32_t size)
+/* The length of the IPv4 option at `at` with `left` bytes to the end of the header, 0 at the end of all options, and
+ * above the lowest byte why it is refused, or MG_ENTRY_ROUTE or MG_ENTRY_STAMP: options that come but once. */
+#define MG_ENTRY_REFUSED(reason) ((uint32_t)(reason) << 8)
+#define MG_ENTRY_ROUTE 0x10000u
+#define MG_ENTRY_STAMP 0x20000u
+mg_rare uint32_t mg_option_entry(MG_VIEW, uint32_t at, uint32_t left)
 {
+    MG_OPEN();
     const uint8_t *p;
-    uint32_t i = 0, routes = 0, stamps = 0;
+    if (!MG_REACH(p, view, at, 1))
+        return MG_ENTRY_REFUSED(MG_BAD_OPTION);
+    uint8_t kind = p[0];
+    if (kind < 2)
+        return kind;
+    if (left < 2 || !MG_REACH(p, view, at, 2))
+        return MG_ENTRY_REFUSED(MG_BAD_OPTION);
+    uint32_t length = p[1];
+    if (length < 2 || length > left)
+        return MG_ENTRY_REFUSED(MG_BAD_OPTION);
+    if (kind == MG_OPTION_LSRR || kind == MG_OPTION_SSRR)
+        return MG_ENTRY_REFUSED(MG_SOURCE_ROUTE);
+    if (kind == MG_OPTION_CIPSO || (kind == MG_OPTION_ALERT && length < 4))
+        return MG_ENTRY_REFUSED(MG_BAD_OPTION);
+    if (kind != MG_OPTION_RECORD_ROUTE && kind != MG_OPTION_TIMESTAMP)
+        return length;
+    if (!mg_has_room(view, at, kind, length))
+        return MG_ENTRY_REFUSED(MG_BAD_OPTION);
+    return length | (kind == MG_OPTION_TIMESTAMP ? MG_ENTRY_STAMP : MG_ENTRY_ROUTE);
+}
+
+/* Why `size` bytes of IPv4 options (at most 40, all captured) are refused; MG_READ if they are not. */
+mg_rare uint8_t mg_bad_option(MG_VIEW, uint32_t at, uint32_t size)
+{
+    MG_OPEN();
+    uint32_t i = 0, seen = 0;
     for (uint32_t step = 0; step < 40 && i < size; step++) {
-        if (!MG_REACH(p, view, at + i, 1))
-            return MG_BAD_OPTION;
-        uint8_t kind = p[0];
-        if (kind == 0)
+        MG_FORGET(seen);
+        uint32_t entry = mg_option_entry(MG_PASS(view), at + i, size - i), once = entry & (MG_ENTRY_ROUTE | MG_ENTRY_STAMP);
+        if (entry == 0)
             return MG_READ;
-        if (kind == 1) {
-            i++;
-            continue;
-        }
-        if (i + 2 > size || !MG_REACH(p, view, at + i, 2))
+        if (entry & 0xFF00)
+            return (uint8_t)(entry >> 8);
+        if (seen & once)
             return MG_BAD_OPTION;
-        uint32_t length = p[1];
-        if (length < 2 || i + length > size)
-            return MG_BAD_OPTION;
-        if (kind == MG_OPTION_LSRR || kind == MG_OPTION_SSRR)
-            return MG_SOURCE_ROUTE;
-        if (kind == MG_OPTION_CIPSO || (kind == MG_OPTION_ALERT && length < 4))
-            return MG_BAD_OPTION;
-        if (kind == MG_OPTION_RECORD_ROUTE || kind == MG_OPTION_TIMESTAMP) {
-            if ((kind == MG_OPTION_TIMESTAMP ? stamps++ : routes++) || !mg_has_room(view, at + i, kind, length))
-                return MG_BAD_OPTION;
-        }
-        i += length;
+        seen |= once;
+        i += entry & 0xFF;
+        MG_FORGET(i);
     }
     return MG_READ;
 }
@@ -76,9 +94,32 @@ mg_hot int mg_blank(const struct mg_view *view, uint32_t at, uint32_t length)
     return 1;
 }
 
-/* Why the hop-by-hop header at `at` of a packet that ends at `end` is refused; MG_READ if it is not. */
-mg_rare uint8_t mg_bad_hop_options(const struct mg_view *view, uint32_t at, uint32_t end)
+/* The length of the hop-by-hop option at `at` with `left` bytes to the end of its header, and MG_ENTRY_PADDING if it
+ * is padding; 0 if it is refused. */
+#define MG_ENTRY_PADDING 0x10000u
+mg_rare uint32_t mg_hop_entry(MG_VIEW, uint32_t at, uint32_t left)
 {
+    MG_OPEN();
+    const uint8_t *p;
+    if (!MG_REACH(p, view, at, 1))
+        return 0;
+    uint8_t kind = p[0];
+    if (kind == 0)
+        return 1 | MG_ENTRY_PADDING;
+    if (left < 2 || !MG_REACH(p, view, at, 2))
+        return 0;
+    uint32_t length = p[1] + 2u;
+    if (length > left)
+        return 0;
+    if (kind == 1)
+        return length <= MG_MAX_PADDING && mg_blank(view, at, length) ? length | MG_ENTRY_PADDING : 0;
+    return mg_forwarded(kind, length) ? length : 0;
+}
+
+/* Why the hop-by-hop header at `at` of a packet that ends at `end` is refused; MG_READ if it is not. */
+mg_rare uint8_t mg_bad_hop_options(MG_VIEW, uint32_t at, uint32_t end)
+{
+    MG_OPEN();
     const uint8_t *p;
     uint32_t size = MG_REACH(p, view, at, 2) ? (p[1] + 1u) * 8 : 8;
     uint32_t known = 0, padding = 0, i = 2;
@@ -88,28 +129,21 @@ mg_rare uint8_t mg_bad_hop_options(const struct mg_view *view, uint32_t at, uint
         return mg_missing(view);
     /* Bounded: seven paddings at most around each option. */
     for (uint32_t step = 0; step < (MG_MAX_HOP_OPTIONS + 1) * (MG_MAX_PADDING + 1) && i < size; step++) {
-        if (!MG_REACH(p, view, at + i, 1))
+        MG_FORGET(known);
+        MG_FORGET(padding);
+        uint32_t entry = mg_hop_entry(MG_PASS(view), at + i, size - i);
+        if (entry == 0)
             return MG_BAD_EXTENSION;
-        uint8_t kind = p[0];
-        uint32_t length = 1;
-        if (kind != 0) {
-            if (i + 2 > size || !MG_REACH(p, view, at + i, 2))
-                return MG_BAD_EXTENSION;
-            length = p[1] + 2u;
-        }
-        if (i + length > size)
-            return MG_BAD_EXTENSION;
-        if (kind <= 1) {
-            padding += length;
-            if (padding > MG_MAX_PADDING || !mg_blank(view, at + i, length))
-                return MG_BAD_EXTENSION;
+        i += entry & 0xFFFF;
+        MG_FORGET(i);
+        if (entry & MG_ENTRY_PADDING) {
+            padding += entry & 0xFFFF;
         } else {
             padding = 0;
             known++;
-            if (known > MG_MAX_HOP_OPTIONS || !mg_forwarded(kind, length))
-                return MG_BAD_EXTENSION;
         }
-        i += length;
+        if (padding > MG_MAX_PADDING || known > MG_MAX_HOP_OPTIONS)
+            return MG_BAD_EXTENSION;
     }
     return MG_READ;
 }
@@ -130,13 +164,20 @@ mg_hot int mg_is_extension(uint8_t protocol)
            protocol == MG_NEXT_AUTHENTICATION || protocol == MG_NEXT_OPTIONS;
 }
 
-mg_hot uint8_t mg_behind_extensions(const struct mg_view *view, uint32_t at, uint32_t end, uint8_t protocol,
-                                    struct mg_behind *found)
+/* Find it; `found->protocol` is that of the first header, at `at`. */
+mg_large uint8_t mg_behind_extensions(MG_VIEW, uint32_t at, uint32_t end, struct mg_behind *found)
 {
+    MG_OPEN_FOR(found);
     const uint8_t *p;
+    uint8_t protocol = found->protocol;
     found->fragmented = found->ident = 0;
     found->fragment = 0;
     for (uint32_t i = 0; i <= MG_MAX_EXTENSION_HEADERS; i++) {
+        MG_FORGET(at);
+        MG_FORGET(protocol);
+        MG_FORGET(found->fragmented);
+        MG_FORGET(found->fragment);
+        MG_FORGET(found->ident);
         found->start = at;
         found->protocol = protocol;
         if (mg_likely(!mg_is_extension(protocol)))

@@ -110,6 +110,9 @@ mg_hot uint8_t mg_tagged(const struct mg_view *view, uint32_t at, uint32_t ether
             vlan = mg_load16(p) & 0x0FFF;
         ethertype = mg_load16(p + 2);
         at += 4;
+        MG_FORGET(ethertype);
+        MG_FORGET(vlan);
+        MG_FORGET(at);
     }
     if (tags > MG_MAX_TAGS)
         return MG_NESTED_TAGS;

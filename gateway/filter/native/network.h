@@ -7,7 +7,7 @@
 
 /* One fragment: the first with its ports, a later one without. `length` bytes at `at` are behind all headers;
  * `before` bytes of headers are in every fragment, `size` bytes of this one are put together. */
-mg_rare uint8_t mg_fragment_of(const struct mg_view *view, uint32_t at, uint32_t length, uint32_t before, uint32_t size,
+mg_apart uint8_t mg_fragment_of(const struct mg_view *view, uint32_t at, uint32_t length, uint32_t before, uint32_t size,
                                uint32_t offset, int more, struct mg_frame *frame)
 {
     if (before + offset + size > 0xFFFF || size == 0 || (more && size % 8))
@@ -54,7 +54,7 @@ mg_hot uint64_t mg_sum_options(const struct mg_view *view, uint32_t at, uint32_t
 }
 
 /* An IPv4 header with options: judge them and finish the sum of the header; MG_READ if it may be read on. */
-mg_rare uint8_t mg_odd_header(const struct mg_view *view, uint32_t at, uint8_t first, uint64_t *sum)
+mg_apart uint8_t mg_odd_header(const struct mg_view *view, uint32_t at, uint8_t first, uint64_t *sum)
 {
     uint32_t header = (first & 15u) * 4;
     if (first >> 4 != 4)
@@ -64,11 +64,12 @@ mg_rare uint8_t mg_odd_header(const struct mg_view *view, uint32_t at, uint8_t f
     if (at + header > view->captured)
         return mg_missing(view);
     *sum += mg_sum_options(view, at + 20, header - 20);
-    return mg_bad_option(view, at + 20, header - 20);
+    return mg_bad_option(MG_PASS(view), at + 20, header - 20);
 }
 
-mg_hot uint8_t mg_parse_ipv4(const struct mg_view *view, uint32_t at, struct mg_frame *frame)
+mg_large uint8_t mg_parse_ipv4(MG_VIEW, uint32_t at, struct mg_frame *frame)
 {
+    MG_OPEN_FOR(frame);
     const uint8_t *p;
     uint32_t header = 20;
     if (!MG_REACH(p, view, at, 20))
@@ -108,10 +109,11 @@ mg_hot int mg_stays_on_segment(const struct mg_frame *frame)
     return link_scope && ((kind >= 130 && kind <= 136) || kind == 143);
 }
 
-mg_hot uint8_t mg_parse_ipv6(const struct mg_view *view, uint32_t at, struct mg_frame *frame)
+mg_large uint8_t mg_parse_ipv6(MG_VIEW, uint32_t at, struct mg_frame *frame)
 {
+    MG_OPEN_FOR(frame);
     const uint8_t *p;
-    struct mg_behind behind;
+    struct mg_behind behind = {0, 0, 0, 0, 0};
     if (!MG_REACH(p, view, at, 40))
         return mg_missing(view);
     if (p[0] >> 4 != 6)
@@ -119,9 +121,10 @@ mg_hot uint8_t mg_parse_ipv6(const struct mg_view *view, uint32_t at, struct mg_
     uint32_t length = mg_load16(p + 4), end = at + 40 + length;
     if (end > view->wire || (length == 0 && p[6] == MG_NEXT_HOP))
         return MG_BAD_LENGTH;
-    uint8_t reason = p[6] == MG_NEXT_HOP ? mg_bad_hop_options(view, at + 40, end) : MG_READ;
+    behind.protocol = p[6];
+    uint8_t reason = p[6] == MG_NEXT_HOP ? mg_bad_hop_options(MG_PASS(view), at + 40, end) : MG_READ;
     if (reason == MG_READ)
-        reason = mg_behind_extensions(view, at + 40, end, p[6], &behind);
+        reason = mg_behind_extensions(MG_PASS(view), at + 40, end, &behind);
     if (reason != MG_READ)
         return reason;
     mg_addresses6(p, &frame->key);

@@ -9,8 +9,7 @@
 #include "link.h"
 #include "network.h"
 
-/* An Ethernet frame, whatever it holds. In BPF: set data, end, captured and wire of the view, wire at most
- * MG_MOST_BYTES. */
+/* An Ethernet frame, whatever it holds. In BPF: a view made by mg_view_of, of at most MG_MOST_BYTES on the wire. */
 mg_hot uint8_t mg_parse_ethernet(const struct mg_view *view, struct mg_frame *frame)
 {
     struct mg_inside inside = {0, view->wire, 0};
@@ -19,9 +18,9 @@ mg_hot uint8_t mg_parse_ethernet(const struct mg_view *view, struct mg_frame *fr
         struct mg_view rest = *view;
         rest.wire = inside.wire;
         if (inside.version == 4)
-            reason = mg_parse_ipv4(&rest, inside.at, frame);
+            reason = mg_parse_ipv4(MG_PASS(&rest), inside.at, frame);
         else
-            reason = mg_parse_ipv6(&rest, inside.at, frame);
+            reason = mg_parse_ipv6(MG_PASS(&rest), inside.at, frame);
     }
     frame->reason = reason;
     return reason;
@@ -67,9 +66,9 @@ mg_rare uint8_t mg_parse_link(uint32_t linktype, const struct mg_view *view, str
         struct mg_view rest = *view;
         rest.wire = inside.wire;
         if (inside.version == 4)
-            reason = mg_parse_ipv4(&rest, inside.at, frame);
+            reason = mg_parse_ipv4(MG_PASS(&rest), inside.at, frame);
         else
-            reason = mg_parse_ipv6(&rest, inside.at, frame);
+            reason = mg_parse_ipv6(MG_PASS(&rest), inside.at, frame);
     }
     frame->reason = reason;
     return reason;
@@ -84,7 +83,7 @@ mg_inline uint8_t mg_parse(int32_t linktype, const uint8_t *data, uint32_t captu
     if (mg_likely(linktype == MG_LINK_ETHERNET && captured >= 54 && mg_load16(data + 12) == 0x0800)) {
         frame->src_mac = mg_load48(data + 6);
         frame->vlan = MG_NO_VLAN;
-        return frame->reason = mg_parse_ipv4(&view, 14, frame);
+        return frame->reason = mg_parse_ipv4(MG_PASS(&view), 14, frame);
     }
     if (linktype == MG_LINK_UNKNOWN)
         return frame->reason = MG_UNKNOWN_INTERFACE;

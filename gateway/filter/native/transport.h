@@ -63,11 +63,13 @@ mg_hot void mg_addresses6(const uint8_t *p, struct mg_key *key)
 }
 
 /* Set the key of the packet that starts at `at` inside an ICMP error, and return 1; 0 where it is too little to
- * tell. `end` is where the error ends or the capture of it: what stands behind is padding. */
-mg_rare uint8_t mg_quoted(const struct mg_view *view, uint32_t at, uint32_t end, uint8_t version, struct mg_key *key)
+ * tell. `key->version` is that of the error; `end` is where the error ends or the capture of it: what stands behind is padding. */
+mg_rare uint8_t mg_quoted(MG_VIEW, uint32_t at, uint32_t end, struct mg_key *key)
 {
+    MG_OPEN_FOR(key);
     const uint8_t *p;
-    struct mg_behind behind;
+    struct mg_behind behind = {0, 0, 0, 0, 0};
+    uint8_t version = key->version;
     if (end > view->captured)
         end = view->captured;
     if (version == 4) {
@@ -82,13 +84,13 @@ mg_rare uint8_t mg_quoted(const struct mg_view *view, uint32_t at, uint32_t end,
     } else {
         if (at + 40 > end || !MG_REACH(p, view, at, 40) || p[0] >> 4 != 6)
             return 0;
-        if (mg_behind_extensions(view, at + 40, end, p[6], &behind) != MG_READ || (behind.fragment & 0xFFF8))
-            return 0;
         mg_addresses6(p, key);
+        behind.protocol = p[6];
+        if (mg_behind_extensions(MG_PASS(view), at + 40, end, &behind) != MG_READ || (behind.fragment & 0xFFF8))
+            return 0;
     }
     key->tail = 0;
     key->protocol = behind.protocol;
-    key->version = version;
     key->zero = 0;
     if (!mg_has_transport(behind.protocol))
         return 1;
@@ -139,8 +141,10 @@ mg_hot uint8_t mg_carried(const struct mg_view *view, uint32_t at, uint32_t leng
         frame->sport = code;
         frame->dport = kind;
         frame->control = 0;
-        if (mg_is_error(protocol, kind))
-            frame->quotes = mg_quoted(view, at + MG_ICMP_BYTES, at + length, frame->key.version, &frame->quoted);
+        if (mg_is_error(protocol, kind)) {
+            frame->quoted.version = frame->key.version;
+            frame->quotes = mg_quoted(MG_PASS(view), at + MG_ICMP_BYTES, at + length, &frame->quoted);
+        }
         return MG_READ;
     } else if (protocol == MG_SCTP) {
         if (length < MG_SCTP_BYTES)
