@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.suggest.evidence import Exchange
-    from zones.model import Flow, Invariant, Policy
+    from zones.model import Flow, Guard, Invariant, Policy
 
 _MAIL = frozenset({25, 587})
 _WEB = frozenset({80, 443, 8080, 8443})
@@ -52,10 +52,16 @@ def _forbidden(policy: Policy, exchange: Exchange) -> frozenset[Action]:
     for guard in policy.guards:
         if exchange.source_zone in guard.sources and exchange.destination_zone in guard.destinations:
             forbidden.update(guard.actions or Action)
+        elif not guard.actions and exchange.protocol == TCP and _backwards(guard, exchange):
+            forbidden.update(Action)  # no answer would come back
     for invariant in policy.invariants:
         if _about(policy, invariant, exchange):
             forbidden.update(counted(invariant))
     return frozenset(forbidden)
+
+
+def _backwards(guard: Guard, exchange: Exchange) -> bool:
+    return exchange.destination_zone in guard.sources and exchange.source_zone in guard.destinations
 
 
 def _about(policy: Policy, invariant: Invariant, exchange: Exchange) -> bool:

@@ -51,6 +51,8 @@ class Exchange(NamedTuple):
     decided_by: str | None
     state: State
     passes: bool
+    audited: tuple[str, ...] = ()
+    """Flows in audit mode that would have had it."""
 
     @property
     def service(self) -> tuple[int, int]:
@@ -74,18 +76,24 @@ class Sightings:
         "bytes",
         "connections",
         "days",
+        "earliest",
         "first_ns",
         "last_ns",
         "marks",
         "packets",
-        "places",
     )
 
     def __init__(self) -> None:
         self.connections = self.answered = self.packets = self.bytes = self.marks = 0
         self.first_ns = self.last_ns = -1
         self.days: set[int] = set()
-        self.places: list[str] = []
+        self.earliest: list[tuple[int, str]] = []
+        """The first packets of the earliest flows: when, and file and number."""
+
+    @property
+    def places(self) -> list[str]:
+        """File and number of the first packets, in the order of time."""
+        return [place for _, place in self.earliest]
 
     def add(self, flow: FlowRecord, connections: int, *, answered: bool) -> None:
         """Count one flow of the replay."""
@@ -97,8 +105,9 @@ class Sightings:
         self.packets += flow.packets
         self.bytes += flow.bytes
         self.marks |= flow.marks
-        if len(self.places) < MAX_PLACES:
-            self.places.append(flow.first)
+        if len(self.earliest) < MAX_PLACES or flow.first_ns < self.earliest[-1][0]:
+            # Flows come when they are over: one that ends later may have begun before.
+            self.earliest = sorted([*self.earliest, (flow.first_ns, flow.first)])[:MAX_PLACES]
         if len(self.days) < _MAX_DAYS:
             self.days.update((flow.first_ns // _DAY_NS, flow.last_ns // _DAY_NS))
 
@@ -113,7 +122,7 @@ def together(sightings: list[Sightings]) -> Sightings:
             setattr(whole, name, getattr(whole, name) + getattr(one, name))
         whole.marks |= one.marks
         whole.days |= one.days
-        whole.places += one.places[: MAX_PLACES - len(whole.places)]
+        whole.earliest = sorted([*whole.earliest, *one.earliest])[:MAX_PLACES]
     return whole
 
 
@@ -256,6 +265,7 @@ def _exchange(record: FlowRecord) -> Exchange:
         verdict.decided_by,
         verdict.state,
         verdict.passes,
+        verdict.audited,
     )
 
 

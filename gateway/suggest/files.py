@@ -65,7 +65,8 @@ def write_all(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     try:
         for file in changed:
             _unchanged(file, before.get(file))
-            ready.append((_beside(Path(file), after[file]), Path(file)))
+            target = Path(file).resolve()  # a link stays a link
+            ready.append((_beside(target, after[file]), target))
         for name, target in ready:
             Path(name).replace(target)
     except OSError as error:
@@ -97,12 +98,17 @@ def _unchanged(file: str, expected: str | None) -> None:
 
 
 def _beside(path: Path, text: str) -> str:
-    """Write a text beside the file it is to replace, with the same permissions."""
+    """Write a text beside the file it is to replace, with the same owner and permissions."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
-    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-    Path(name).chmod(mode)
+    if not path.exists():
+        Path(name).chmod(0o644)
+        return name
+    status = path.stat()
+    Path(name).chmod(status.st_mode & 0o7777)
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(name, status.st_uid, status.st_gid)
     return name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.suggest.evidence import together
 from zones.model import Action
+from zones.verdict import TCP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,8 +90,13 @@ def _union(parts: list[Draft]) -> Draft:
 _STEPS: tuple[Callable[[Draft], object], ...] = (
     lambda draft: (draft.destinations, draft.services),
     lambda draft: (draft.sources, draft.services),
-    lambda draft: (draft.sources, draft.destinations),
+    # A guard that drops answers stands against TCP alone: the rest is not refused with it.
+    lambda draft: (draft.sources, draft.destinations, draft.hopeless and _tcp(draft)),
 )
+
+
+def _tcp(draft: Draft) -> bool:
+    return any(protocol == TCP for protocol, _ in draft.services)
 
 
 def _order(draft: Draft) -> tuple[object, ...]:

@@ -190,6 +190,12 @@ declare(
         "suggest-why-other-way": Message(
             en="flow {detail} has another way for it", ja="フロー {detail} の別の経路がある"
         ),
+        "suggest-why-in-audit": Message(
+            en="flow {detail} is tried out in audit mode", ja="フロー {detail} を監査モードで試行中"
+        ),
+        "suggest-why-switched-off": Message(
+            en="flow {detail} is switched off", ja="フロー {detail} は無効にされている"
+        ),
         "suggest-why-denied-by-flow": Message(
             en="flow {detail} denies it on purpose", ja="フロー {detail} が意図して拒否"
         ),

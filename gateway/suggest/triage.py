@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.replay.records import MID_STREAM
 from gateway.suggest.evidence import CONTROL_PORTS, Exchange, Sightings, together
+from zones.model import Mode
 from zones.verdict import ICMP, ICMP6, PORT_PROTOCOLS, Reason, State
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Why(StrEnum):
     OUTSIDE_HOURS = "outside-hours"
     NEEDS_APPROVAL = "needs-approval"
     OTHER_WAY = "other-way"
+    IN_AUDIT = "in-audit"
+    SWITCHED_OFF = "switched-off"
     DENIED_BY_FLOW = "denied-by-flow"
     SPOOFED = "spoofed"
     INVALID_STATE = "invalid-state"
@@ -46,7 +49,16 @@ class Why(StrEnum):
     SERVED = "served"
 
 
-NOTES = frozenset({Why.EXPIRED, Why.OUTSIDE_HOURS, Why.NEEDS_APPROVAL, Why.OTHER_WAY})
+NOTES = frozenset(
+    {
+        Why.EXPIRED,
+        Why.OUTSIDE_HOURS,
+        Why.NEEDS_APPROVAL,
+        Why.OTHER_WAY,
+        Why.IN_AUDIT,
+        Why.SWITCHED_OFF,
+    }
+)
 """A flow for it exists already: what is missing is not a flow."""
 
 _BY_REASON: dict[Reason, Why] = {
@@ -146,11 +158,12 @@ def triage(policy: Policy, collector: Collector, thresholds: Thresholds) -> Tria
     scans = _Scans(collector.exchanges, thresholds)
     sorter.learn(open_questions)
     for seen in open_questions:
-        reason, detail = scans.why(seen) or sorter.by_itself(seen) or (None, "")
+        reason, detail = sorter.waiting(seen) or scans.why(seen) or sorter.by_itself(seen) or (None, "")
+        source = None if reason in NOTES else (seen.exchange.version, seen.exchange.source)
         if reason is None:
             candidates.append(seen)
         else:
-            aside[reason, (seen.exchange.version, seen.exchange.source), detail].append(seen)
+            aside[reason, source, detail].append(seen)
     candidates, crowds = _without_crowds(policy, candidates, thresholds.crowd)
     for zone, rows in crowds.items():
         aside[Why.CROWD, None, zone] += rows
@@ -208,6 +221,7 @@ class _Sorter:
         self, policy: Policy, controls: Mapping[tuple[int, int, int], str], thresholds: Thresholds
     ) -> None:
         self._policy, self._controls, self._limits = policy, controls, thresholds
+        self._off = [flow for flow in policy.flows if flow.mode is Mode.DISABLED and flow.allowing]
         terms = [(name, term) for name, terms in policy.services.items() for term in terms]
         terms += [("", term) for flow in policy.flows for term in flow.services]
         self._narrow = [
@@ -246,6 +260,24 @@ class _Sorter:
                 pair = exchange.version, exchange.source, exchange.destination
                 if not self._named(exchange):
                     self._high[pair].add(exchange.service)
+
+    def waiting(self, seen: Seen) -> tuple[Why, str] | None:
+        """Return the flow that somebody has written for it, and tries out first or has switched off."""
+        exchange = seen.exchange
+        trials = [flow for each in exchange.audited if (flow := self._policy.flow(each)) is not None]
+        tried = next((flow.id for flow in trials if flow.allowing), None)
+        if tried is not None:
+            return Why.IN_AUDIT, tried
+        source = exchange.source_zone or "", exchange.version, exchange.source
+        destination = exchange.destination_zone or "", exchange.version, exchange.destination
+        for flow in self._off:
+            if (
+                any(end.holds(*source) for end in flow.sources)
+                and any(end.holds(*destination) for end in flow.destinations)
+                and any(term.holds(*exchange.service) for term in flow.services)
+            ):
+                return Why.SWITCHED_OFF, flow.id
+        return None
 
     def by_itself(self, seen: Seen) -> tuple[Why, str] | None:
         """Return why an exchange is nothing that an allowlist can or should say."""

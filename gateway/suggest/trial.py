@@ -16,13 +16,17 @@ from zones.checks import run_tests
 from zones.decide import DIRECT, decide
 from zones.errors import PolicyError
 from zones.load import load_policy
+from zones.model import Action
 from zones.proof.verify import State, verify
-from zones.verdict import Outcome, Reason
+from zones.proof.ways import reply_to
+from zones.verdict import TCP, Connection, Outcome, Reason
+from zones.verdict import State as TrackedState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gateway.suggest.proposals import Proposal
+    from gateway.suggest.triage import Seen
     from zones.errors import Problem
     from zones.model import Guard, Policy, PolicyTest
     from zones.proof.verify import Assumption, Counterexample, Result
@@ -262,7 +266,22 @@ class Trial:
             mine = proposal.id in (verdict.decided_by, *verdict.also)
             if not mine or (verdict.outcome, verdict.reason) != expected:
                 return verdict
+            unanswerable = self._unanswerable(policy, proposal, seen)
+            if unanswerable is not None:
+                return unanswerable
         return None
+
+    def _unanswerable(self, policy: Policy, proposal: Proposal, seen: Seen) -> Verdict | None:
+        """Return the guard's verdict on what comes back, where a flow is of no use without it."""
+        exchange = seen.exchange
+        if proposal.draft.action is not Action.ALLOW:
+            return None
+        if exchange.protocol != TCP and not seen.sightings.answered:
+            return None  # syslog and its like speak and wait for nothing
+        reply = reply_to(exchange.packet, exchange.destination_zone or "")
+        known = Connection(TrackedState.ESTABLISHED, proposal.id)
+        verdict = decide(policy, reply, now=self._now, connection=known)
+        return verdict if verdict.reason is Reason.GUARD else None
 
     def assumptions(self, admission: Admission) -> list[tuple[str, Assumption]]:
         """Return what proofs take for granted only with the proposals, each with the invariant's id."""

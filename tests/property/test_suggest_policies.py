@@ -118,7 +118,7 @@ def sighted(connections: int) -> Sightings:
     seen = Sightings()
     seen.connections, seen.packets, seen.bytes = connections, 2 * connections, 100
     seen.first_ns, seen.last_ns = int(NOW * 1e9), int(NOW * 1e9) + 1
-    seen.places, seen.days = ["x.pcap:1"], {1}
+    seen.earliest, seen.days = [(seen.first_ns, "x.pcap:1")], {1}
     return seen
 
 

@@ -220,3 +220,11 @@ def test_the_patch_is_not_written_over_what_is_read(town: Path, taken: str) -> N
 
     assert done.returncode == 2
     assert (town.parent / taken).read_bytes() == before
+
+
+def test_a_link_to_a_policy_stays_a_link(town: Path) -> None:
+    link = town.with_name("link.yaml")
+    link.symlink_to(town)
+    assert suggest(OFFICE, "--policy", link, "--write").returncode == 1
+    assert link.is_symlink()
+    assert "id: F012" in town.read_text()

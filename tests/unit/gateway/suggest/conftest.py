@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.cli.frames import frame
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.engine import engine_by_name
 from gateway.replay.captures import read_capture
 from gateway.replay.ingress import ZoneMap, parse_map
 from gateway.replay.pcapng import PcapngWriter
@@ -96,7 +96,7 @@ class Traffic:
         collector = Collector(**options)  # type: ignore[arg-type]
         replay = Replay(
             self.policy,
-            ReferenceEngine(self.policy),
+            engine_by_name("reference", self.policy),
             ZoneMap(self.policy, parse_map((), self.policy)),
             collector,
         )

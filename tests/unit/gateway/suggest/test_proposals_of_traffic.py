@@ -359,3 +359,29 @@ def test_a_forged_answer_is_none(traffic: Traffic, ask: Ask) -> None:
     (proposal,) = ask(traffic).proposals
 
     assert (proposal.sightings.connections, proposal.sightings.answered) == (2, 0)
+
+
+@pytest.mark.parametrize(("mode", "why"), [("audit", Why.IN_AUDIT), ("disabled", Why.SWITCHED_OFF)])
+def test_a_flow_that_is_tried_out_or_switched_off_is_not_written_twice(
+    make_traffic: Any, ask: Ask, town_text: str, mode: str, why: Why
+) -> None:
+    from zones.load import load_policy
+
+    text = town_text.replace(
+        "tcp/445, action: allow, expires: 2025-03-31", f"tcp/445, action: allow, mode: {mode}"
+    )
+    traffic = make_traffic(load_policy({"town.yaml": text}))
+    found = ask(traffic.say("10.20.16.9 > 10.20.5.45", "tcp/445", times=3), sources={"town.yaml": text})
+
+    assert not found.found
+    assert [(aside.why, aside.detail) for aside in found.set_aside] == [(why, "F008")]
+
+
+def test_the_first_packets_are_the_earliest_whichever_flow_ends_first(traffic: Traffic, ask: Ask) -> None:
+    from zones.verdict import PacketKey
+
+    slow = PacketKey.of("mynumber", "10.10.5.20", "10.20.5.45", "tcp", 443, sport=30_000)
+    traffic.put(slow)
+    traffic.say("10.10.5.20 > 10.20.5.45", "tcp/443", times=5)
+    traffic.wait(5).put(slow)
+    assert ask(traffic).proposals[0].sightings.places == ["town.pcapng:1", "town.pcapng:2", "town.pcapng:4"]

@@ -130,3 +130,13 @@ def test_what_a_proof_takes_for_granted_only_with_the_proposals_is_said(make_tra
     assert [(invariant, each.code, each.params["host"]) for invariant, each in found.assumptions] == [
         ("I1", "assume-relay", "b1")
     ]
+
+
+def test_a_guard_that_drops_the_answers_refuses_what_needs_them(traffic: Traffic, ask: Ask) -> None:
+    traffic.say("10.30.5.25 > 10.10.5.20", "tcp/443", times=3).say(
+        "10.30.5.25 > 10.10.5.20", "udp/514", times=3
+    )
+    found = ask(traffic)
+
+    assert [(refusal.kind, refusal.by) for refusal in found.refused] == [("guard", "G1")]
+    assert [proposal.services for proposal in found.proposals] == [("udp/514",)]
