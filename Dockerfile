@@ -9,7 +9,7 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-venv \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements requirements
@@ -20,7 +20,7 @@ RUN for name in build masugata; do python3 -m venv "/opt/$name" || exit 1; done;
     && /opt/build/bin/python -m pip install $options -r "requirements/py$minor.txt" \
     && /opt/masugata/bin/python -m pip install $options -r "requirements/py$minor-runtime.txt"
 COPY . .
-RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+RUN MASUGATA_REQUIRE_NATIVE=1 /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/masugata/bin/python -m pip install --no-deps --no-index dist/masugata-*.whl \
     && /opt/masugata/bin/python -m pip uninstall -y pip
 

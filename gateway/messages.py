@@ -6,6 +6,7 @@ import gateway.audit.messages
 import gateway.cli.messages
 import gateway.demo.messages
 import gateway.doctor.messages
+import gateway.filter.messages
 import gateway.journal.messages
 import gateway.kernel.messages
 import gateway.mail.messages

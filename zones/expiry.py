@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timedelta
 from datetime import time as day_time
 from typing import TYPE_CHECKING
@@ -69,6 +70,24 @@ def next_opening(flow: Flow, now: float, zone: ZoneInfo) -> float | None:
         if opening > now and _weekday(opening, zone) in flow.hours.days:
             return opening if flow.expires_at is None or opening < flow.expires_at else None
     return None
+
+
+def unchanged_span(flow: Flow, now: float, zone: ZoneInfo) -> tuple[float, float]:
+    """Return a span of time around `now`, its end not included, in which the flow neither opens nor closes.
+
+    Both ends are infinite for a flow that time says nothing of.
+    """
+    edges = [] if flow.expires_at is None else [flow.expires_at]
+    first, last = -math.inf, math.inf
+    if flow.hours is not None:
+        edges += [edge for window in _windows(flow.hours, now, zone) for edge in window]
+        # The windows are known from yesterday's, which may reach into today, to a week ahead.
+        today = datetime.fromtimestamp(now, zone).date()
+        first, last = start_of_day(today, zone), start_of_day(today + timedelta(days=7), zone)
+    return (
+        max((edge for edge in edges if first <= edge <= now), default=first),
+        min((edge for edge in edges if now < edge <= last), default=last),
+    )
 
 
 def _within(hours: Hours, now: float, zone: ZoneInfo) -> bool:

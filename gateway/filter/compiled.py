@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from zones.program import Program, Step
 
 NOBODY, OURS, FIRST_ZONE = 0, 1, 2
-"""Numbers of zones on the packet path: nobody's, the gateway's, and from there the policy's in their order."""
+"""Zones as numbers: nobody's, the gateway's, and from there the policy's in their order."""
 
 _Labels: TypeAlias = "tuple[frozenset[int], frozenset[int]]"
 
 
 class Place(NamedTuple):
-    """What an address stands for: its zone, the zone of its segment if it is our own, its host's fixed MAC."""
+    """What an address stands for: its zone, the zone of its segment if it is ours, its host's MAC."""
 
     zone: int = NOBODY
     owner: int = NOBODY
@@ -53,7 +53,7 @@ class Effect(NamedTuple):
 
 
 class CompiledPolicy(NamedTuple):
-    """Tables for one set of open flows. `barred` holds pairs of zone numbers that a guard closes altogether."""
+    """Tables for one set of open flows. `barred` are pairs of zones that a guard closes altogether."""
 
     tables: Tables
     places: Sequence[Place]

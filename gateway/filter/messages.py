@@ -24,5 +24,17 @@ declare(
             hint_en="give the host or the container more memory",
             hint_ja="ホストまたはコンテナのメモリを増やしてください",
         ),
+        "engine-too-many-zones": Message(
+            en="the native engine knows at most {most} zones; this policy has {zones}",
+            ja="ネイティブエンジンが扱えるゾーンは {most} 個までです(このポリシーは {zones} 個)",
+            hint_en="use --engine reference",
+            hint_ja="--engine reference を使ってください",
+        ),
+        "engines-disagree": Message(
+            en="the native engine decided {packet} as {native}, the reference as {reference}: nothing of this run can be trusted",
+            ja="{packet} について、ネイティブエンジンの判定({native})と参照エンジンの判定({reference})が食い違いました。この実行の結果は信用できません",
+            hint_en="this is a bug of ours: report it with the policy and the packet, and use --engine reference until it is fixed",
+            hint_ja="本製品の不具合です。ポリシーとパケットを添えて報告し、修正までは --engine reference を使ってください",
+        ),
     }
 )

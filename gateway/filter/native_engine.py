@@ -6,7 +6,6 @@ asked once for each number, with the first packet that got it, and must agree wi
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Sequence
 from struct import Struct
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from gateway.filter._native import ffi, lib
 from gateway.filter.compiled import FIRST_ZONE, OURS, PolicyCompiler
 from gateway.filter.datagrams import MAX_DATAGRAMS
+from gateway.filter.engine import NATIVE, Judgements, PacketBatch, mac_text
 from gateway.filter.frames import NO_MAC, NO_VLAN, Frame, Unparsed
-from gateway.filter.engine import Judgements, PacketBatch, mac_text
 from gateway.filter.track import MAX_CONNECTIONS
 from zones.decide import decide
-from zones.errors import ConfigurationError, MasugataError
+from zones.errors import ConfigurationError, ExitCode, MasugataError
 from zones.model import GATEWAY
 from zones.verdict import Connection, Outcome, PacketKey, Reason, State, Verdict
 
@@ -41,6 +40,8 @@ MAX_VERDICTS = 1 << 20
 class EnginesDisagree(MasugataError):
     """The core decided otherwise than `decide`: a bug of ours, and nothing it said can be used."""
 
+    exit_code = ExitCode.UNDECIDED
+
 
 class Core:
     """The C engine with a policy in it: what judging packets and adding them up share.
@@ -60,9 +61,10 @@ class Core:
         max_flows: int = 0,
     ) -> None:
         if FIRST_ZONE + len(policy.zones) > lib.MG_MOST_ZONES:
-            raise ConfigurationError("engine-too-many-zones", zones=len(policy.zones))
+            most = lib.MG_MOST_ZONES - FIRST_ZONE
+            raise ConfigurationError("engine-too-many-zones", zones=len(policy.zones), most=most)
         self.policy = policy
-        self.zone_numbers = {
+        self.zone_numbers: dict[str | None, int] = {
             **{zone: number for number, zone in enumerate(policy.zones, FIRST_ZONE)},
             GATEWAY: OURS,
             None: lib.MG_NOWHERE,
@@ -87,14 +89,14 @@ class Core:
         """Put the tables in force that hold at a moment."""
         if self._now is None:
             compiled, span = self._compiler.at(time_ns / _NANO)
-            start, end = _nanoseconds(span)
+            start, last = _nanoseconds(span)
             # Seconds as floats are not exact to the nanosecond: the moment asked for is inside all the same.
-            start, end = min(start, time_ns), max(end, time_ns + 1)
+            start, last = min(start, time_ns), max(last, time_ns)
         else:
             compiled, _ = self._compiler.at(self._now)
-            start, end = _FIRST_NS, _LAST_NS
+            start, last = _FIRST_NS, _LAST_NS
         self._epochs += 1
-        self._in_force = _PolicyNow(compiled, start, end, self._epochs)
+        self._in_force = _PolicyNow(compiled, start, last, self._epochs)
         self.pointer.policy = self._in_force.pointer
 
     def forget_verdicts(self) -> None:
@@ -129,7 +131,11 @@ class Core:
                 revision=self.policy.revision,
             )
         state = _STATES[lib.mg_question_state(question)]
-        connection = None if state is State.NEW else Connection(state, self._flow_ids.get(lib.mg_question_flow(question)))
+        connection = (
+            None
+            if state is State.NEW
+            else Connection(state, self._flow_ids.get(lib.mg_question_flow(question)))
+        )
         now = self._now if self._now is not None else answer.time_ns / _NANO
         verdict = decide(self.policy, self._key(answer, ingress), now=now, connection=connection)
         if flags & lib.MG_AT_LIMIT:
@@ -167,7 +173,7 @@ class Core:
 class NativeEngine:
     """Judges batches; every frame and verdict is there to be looked at."""
 
-    name = "native"
+    name = NATIVE
 
     def __init__(
         self,
@@ -285,8 +291,10 @@ def frame_of(frame: Any) -> Frame:
 def key_bytes(key: Any) -> bytes:
     """Return a key of the core as `Frame.key`."""
     size = 4 if key.version == 4 else 16
+    src: int
+    dst: int
     src, dst = key.src_hi << 64 | key.src_lo, key.dst_hi << 64 | key.dst_lo
-    return src.to_bytes(size) + dst.to_bytes(size) + key.tail.to_bytes(4) + bytes((key.protocol,))
+    return src.to_bytes(size) + dst.to_bytes(size) + int(key.tail).to_bytes(4) + bytes((key.protocol,))
 
 
 _C_NO_MAC = 2**64 - 1
@@ -296,7 +304,7 @@ _C_NO_VLAN = 0xFFFF
 class _PolicyNow:
     """A compiled policy as the C structures that the core reads; they live as long as this."""
 
-    def __init__(self, compiled: CompiledPolicy, start_ns: int, end_ns: int, epoch: int) -> None:
+    def __init__(self, compiled: CompiledPolicy, start_ns: int, last_ns: int, epoch: int) -> None:
         self._tables = compiled.tables
         places = [
             (place.zone, place.owner, place.managed, _C_NO_MAC if place.mac is None else place.mac)
@@ -306,7 +314,7 @@ class _PolicyNow:
         barred = bytearray(compiled.zones**2)
         for source, destination in compiled.barred:
             barred[source * compiled.zones + destination] = 1
-        self._places = ffi.new("struct mg_place[]", [place[:4] for place in places])
+        self._places = ffi.new("struct mg_place[]", places)
         self._effects = ffi.new("struct mg_effect[]", effects or 1)
         self._barred = ffi.from_buffer("uint8_t[]", bytes(barred))
         self.pointer: Any = ffi.new("struct mg_policy_now *")
@@ -314,11 +322,16 @@ class _PolicyNow:
         self.pointer.source_places = self.pointer.destination_places = self._places
         self.pointer.effects, self.pointer.effect_count = self._effects, len(effects)
         self.pointer.barred, self.pointer.zones = self._barred, compiled.zones
-        self.pointer.from_ns, self.pointer.until_ns = start_ns, end_ns
+        self.pointer.from_ns, self.pointer.last_ns = start_ns, last_ns
         self.pointer.epoch, self.pointer.trial = epoch, compiled.trial
 
 
 def _nanoseconds(span: Span) -> tuple[int, int]:
-    start = _FIRST_NS if math.isinf(span.start) else int(span.start * _NANO)
-    end = _LAST_NS if math.isinf(span.end) else int(span.end * _NANO)
-    return start, end
+    """Return the first and the last nanosecond of a span."""
+    return _bounded(span.start * _NANO), _bounded(span.end * _NANO - 1)
+
+
+def _bounded(nanoseconds: float) -> int:
+    if nanoseconds >= _LAST_NS:
+        return _LAST_NS
+    return _FIRST_NS if nanoseconds <= _FIRST_NS else int(nanoseconds)

@@ -17,8 +17,8 @@ from gateway.filter.native_engine import Core
 from gateway.replay.exchanges import NO_PORT, PORTED, Ends, ExchangeRow
 from gateway.replay.flows import MAX_FLOWS
 from gateway.replay.packets import Direction, Packet, Trouble
-from gateway.replay.replay import UNPARSED
 from gateway.replay.summary import FileResult, Summary, Tally
+from gateway.replay.timeline import UNPARSED
 from gateway.replay.window import Records, Walker
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class BulkReplay:
         self._starts.append(before)
         for number, item in enumerate(items):
             if isinstance(item, Records):
-                self._run(item.pointer, item.count)
+                self._run(item.pointer, item.number)
             elif isinstance(item, Packet):
                 self._run_one(item)
             else:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.filter.frames import Frame
 from gateway.replay.anonymise import Anonymiser
 from gateway.replay.captures import read_capture

@@ -84,7 +84,7 @@ def _records(
         swapped = variant.order != NATIVE_ORDER
         walker.begin_pcap(interface, swapped=swapped, extended=variant.extended, tick_ns=tick)
     while True:
-        if walker is not None and (records := walker.pcap(stream)) is not None:
+        if walker is not None and (records := walker.pcap()) is not None:
             yield records
             continue
         raw = stream.take(size)

@@ -77,8 +77,8 @@ def read_pcapng(
     try:
         section = _section(stream, stream.exactly(4), walker)
         while True:
-            if walker is not None and (records := walker.pcapng(stream, section.interfaces)) is not None:
-                section.last_ns = records.pointer[records.count - 1].time_ns
+            if walker is not None and (records := walker.pcapng(section.interfaces)) is not None:
+                section.last_ns = records.pointer[records.number - 1].time_ns
                 yield records
                 continue
             start = stream.offset

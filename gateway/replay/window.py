@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from gateway.filter._native import ffi, lib
-from gateway.replay.packets import Interface
 from gateway.replay.stream import BROKEN, ByteStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from gateway.replay.packets import Interface
 
 WINDOW_BYTES = 1 << 19
 _MOST_RECORDS = 4096
@@ -25,7 +26,7 @@ class Records(NamedTuple):
     """Packets in the window: good until the next item is asked of the reader."""
 
     pointer: Any
-    count: int
+    number: int
 
 
 class WindowStream(ByteStream):
@@ -82,16 +83,20 @@ class Walker:
     `zone_number` tells the number of the zone behind an interface.
     """
 
-    stream = WindowStream
-
     def __init__(self, zone_number: Callable[[Interface], int]) -> None:
         self._zone_number = zone_number
+        self._stream: WindowStream | None = None
         self._records = ffi.new("struct mg_record[]", _MOST_RECORDS)
         self._used = ffi.new("size_t *")
         self._pcap = ffi.new("struct mg_pcap *")
         self._section = ffi.new("struct mg_section *")
         self._interfaces: Any = ffi.new("struct mg_interface[]", 0)
         self._known = 0
+
+    def stream(self, source: BinaryIO, start: bytes) -> WindowStream:
+        """Return the stream that is walked from now on."""
+        self._stream = WindowStream(source, start)
+        return self._stream
 
     def begin_pcap(self, interface: Interface, *, swapped: bool, extended: bool, tick_ns: int) -> None:
         """Say how the records of the next capture are laid out."""
@@ -100,22 +105,20 @@ class Walker:
         self._pcap.linktype = _linktype(interface)
         self._pcap.ingress = self._zone_number(interface)
 
-    def pcap(self, stream: WindowStream) -> Records | None:
+    def pcap(self) -> Records | None:
         """Return the records that come next in a classic capture; None where the reader must look itself."""
-        return self._walk(stream, lib.mg_walk_pcap, self._pcap)
+        return self._walk(lib.mg_walk_pcap, self._pcap)
 
     def begin_section(self, *, swapped: bool) -> None:
         """Begin a section of a pcapng capture: no interface is described yet."""
         self._section.swapped = swapped
         self._section.interface_count = self._known = 0
 
-    def pcapng(
-        self, stream: WindowStream, interfaces: Sequence[tuple[Interface, tuple[int, int, int]]]
-    ) -> Records | None:
+    def pcapng(self, interfaces: Sequence[tuple[Interface, tuple[int, int, int]]]) -> Records | None:
         """Return the packet blocks that come next; clocks are (multiply, divide, offset in nanoseconds)."""
         if len(interfaces) > self._known:
             self._describe(interfaces)
-        return self._walk(stream, lib.mg_walk_pcapng, self._section)
+        return self._walk(lib.mg_walk_pcapng, self._section)
 
     def _describe(self, interfaces: Sequence[tuple[Interface, tuple[int, int, int]]]) -> None:
         """Take over the interfaces that are new; a capture may bring a new one with every packet."""
@@ -134,15 +137,17 @@ class Walker:
             row.linktype, row.ingress = _linktype(interface), self._zone_number(interface)
         self._section.interface_count = self._known = len(interfaces)
 
-    def _walk(self, stream: WindowStream, walk: Callable[..., int], layout: Any) -> Records | None:
-        while True:
+    def _walk(self, walk: Callable[..., int], layout: Any) -> Records | None:
+        stream = self._stream
+        while stream is not None:
             pointer, length = stream.peek()
             count = walk(layout, pointer, length, self._records, _MOST_RECORDS, self._used)
             if count:
                 stream.consume(self._used[0])
                 return Records(self._records, count)
             if not stream.fill():
-                return None
+                break
+        return None
 
 
 def _linktype(interface: Interface) -> int:

@@ -377,6 +377,7 @@ ENGINES = {
     "decide": Contract(by_decide),
     "program": Contract(by_program, new_and_in_place),
     "reference": Contract(by_frames("reference")),
+    "native": Contract(by_frames("native")),
     "kernel": Contract(by_kernel, in_the_lab, city=False, policies=KERNEL_POLICIES, least=100),
 }
 MARKS = {"kernel": pytest.mark.kernel}

@@ -1,9 +1,8 @@
 """The C core as an extension module: what is compiled, and how. setuptools and the tests read this.
 
-One module for all of it (`gateway.filter._native`, cffi's API mode, the stable ABI): the parts are headers that
-inline into each other. Each `.cdef` file declares what Python may call of the part of the same name.
-
-    MASUGATA_SANITIZE=1    AddressSanitizer and UndefinedBehaviorSanitizer, for tests
+One module for all of it (`gateway.filter._native`, cffi's API mode, the stable ABI): the parts are headers
+that inline into each other. Each `.cdef` file declares what Python may call of the part of the same name.
+With MASUGATA_SANITIZE=1 it is built with AddressSanitizer and UndefinedBehaviorSanitizer, for tests.
 """
 
 import os
@@ -17,9 +16,15 @@ PARTS = ("core", "parse", "classify", "track", "engine")
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[2]
 
-# Warnings are not errors here: a newer compiler at a user's must not break what works. Tests compile with -Werror.
+# Warnings are no errors here: a newer compiler at a user's must not break what works. Tests use -Werror.
 FLAGS = ["-std=gnu11", "-O3", "-fvisibility=hidden", "-fno-plt", "-Wall", "-Wextra"]
-SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+SANITIZE = [
+    "-g",
+    "-O1",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+]
 
 
 def declarations() -> str:

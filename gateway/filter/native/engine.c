@@ -320,7 +320,7 @@ uint32_t mg_prepare(struct mg_engine *engine, const struct mg_record *records, u
     for (; n < count; n++) {
         const struct mg_record *record = &records[n];
         struct mg_frame *frame = &engine->frames[n];
-        if (mg_unlikely(record->time_ns < policy->from_ns || record->time_ns >= policy->until_ns))
+        if (mg_unlikely(record->time_ns < policy->from_ns || record->time_ns > policy->last_ns))
             break;
         if (mg_likely(mg_parse(record->linktype, record->data, record->captured, record->wire, frame) == MG_READ)) {
             engine->hashes[n] = mg_flow_hash(engine->tracker->hash_key, &frame->key);

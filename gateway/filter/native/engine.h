@@ -54,7 +54,7 @@ struct mg_policy_now {
     const struct mg_place *source_places, *destination_places; /* by label */
     const struct mg_effect *effects;
     const uint8_t *barred; /* [source zone * zones + destination zone]: a guard drops the whole direction */
-    int64_t from_ns, until_ns;
+    int64_t from_ns, last_ns; /* both included */
     uint32_t effect_count;
     uint32_t zones;
     uint32_t epoch; /* from 1 */

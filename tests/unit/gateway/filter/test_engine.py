@@ -18,10 +18,11 @@ from gateway.filter.engine import (
     VLAN_TAG,
     ZONE_INFERRED,
     PacketBatch,
-    ReferenceEngine,
     engine_by_name,
+    engines,
 )
 from gateway.filter.frames import Frame, Unparsed
+from gateway.filter.reference import ReferenceEngine
 from gateway.filter.track import Tracker
 from zones.errors import BackendError
 from zones.verdict import Outcome, Reason, State, Verdict
@@ -346,10 +347,20 @@ def test_a_full_table_refuses_with_a_reason(city: Policy) -> None:
 
 
 def test_engines_are_chosen_by_name_and_never_fall_back(city: Policy) -> None:
-    assert engine_by_name("reference", city).name == "reference"
+    for name in engines():
+        assert engine_by_name(name, city).name == name
+    with pytest.raises(BackendError) as caught:
+        engine_by_name("fpga", city)
+    assert caught.value.exit_code == 3
+
+
+def test_without_the_core_the_native_engine_is_refused(city: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.filter.engine.find_spec", lambda _name: None)
+
+    assert engines() == ("reference",)
     with pytest.raises(BackendError) as caught:
         engine_by_name("native", city)
-    assert caught.value.exit_code == 3
+    assert caught.value.params["engines"] == "reference"
 
 
 def test_states_are_those_of_the_verdict(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.captures import open_capture, read_capture
 from gateway.replay.ingress import ZoneMap, parse_map
 from gateway.replay.lines import flow_line, packet_line, summary_line

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import gateway.messages
 from gateway.cli.terminal import Terminal
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.anonymise import Anonymiser
 from gateway.replay.captures import open_capture, read_capture
 from gateway.replay.case import Case

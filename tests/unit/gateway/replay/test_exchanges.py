@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scapy.all import IP, TCP, UDP, Ether
 
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.exchanges import NO_PORT, Ends, ExchangeRow, Exchanges
 from gateway.replay.ingress import ZoneMap
 from gateway.replay.lines import exchange_line

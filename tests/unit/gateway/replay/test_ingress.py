@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scapy.all import IP, TCP, Dot1AD, Dot1Q, Ether, IPv6
 
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.ingress import Ingress, ZoneMap, parse_map
 from gateway.replay.lines import packet_line, summary_line
 from gateway.replay.packets import Interface, Packet

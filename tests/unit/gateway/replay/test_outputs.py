@@ -13,7 +13,7 @@ import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6
 
 from gateway.cli.terminal import Terminal
-from gateway.filter.engine import ReferenceEngine
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.against import Against, Kind
 from gateway.replay.eve import EveWriter
 from gateway.replay.ingress import ZoneMap

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether
 
-from gateway.filter.engine import ReferenceEngine
 from gateway.filter.frames import Unparsed
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.flows import FlowTable
 from gateway.replay.ingress import ZoneMap, parse_map
 from gateway.replay.lines import flow_line, packet_line, summary_line
