@@ -1,8 +1,9 @@
 """EVE-compatible JSON lines: what Suricata's readers (Filebeat, Splunk, Logstash, Tenzir) already understand.
 
-One `flow` event for each flow when it is over, with a `drop` event before it where its first packet was
-refused, and an `alert` where the refusal says that somebody pretends. What EVE has no field for is under
-"masugata". Source of the fields: Suricata's user guide, "EVE JSON Format".
+One `flow` event for each flow when it is over (or one for each exchange, with the sums of its flows), with
+a `drop` event before it where its first packet was refused, and an `alert` where the refusal says that
+somebody pretends. What EVE has no field for is under "masugata". Source of the fields: Suricata's user
+guide, "EVE JSON Format".
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gateway.replay.lines import flow_line
-from zones.verdict import ICMP6, Outcome, Reason
+from gateway.replay.lines import exchange_line, flow_line
+from zones.verdict import ICMP, ICMP6, Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from gateway.replay.exchanges import Exchange
     from gateway.replay.flows import FlowRecord
     from gateway.replay.records import PacketRecord
 
@@ -28,6 +30,7 @@ _ALERTS = {
     Reason.UNKNOWN_ZONE: (1_000_003, "address that belongs to no zone", 2),
 }
 _CATEGORY = "Potentially Bad Traffic"
+_DECISION = ("source_zone", "destination_zone", "outcome", "reason", "decided_by")
 _ID_BITS = 51  # what readers that hold numbers as floating point can tell apart
 
 
@@ -35,9 +38,9 @@ class EveWriter:
     """A sink that writes events to a text stream, line by line."""
 
     wants_packets = False
-    wants_flows = True
 
-    def __init__(self, out: TextIO, *, revision: str) -> None:
+    def __init__(self, out: TextIO, *, revision: str, flows: bool = True) -> None:
+        self.wants_flows = flows
         self._out = out
         self._revision = revision
 
@@ -46,8 +49,18 @@ class EveWriter:
 
     def flow(self, record: FlowRecord) -> None:
         """Write the events of one flow."""
-        for event in events_of(record, revision=self._revision):
-            self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
+        if self.wants_flows:
+            for event in events_of(record, revision=self._revision):
+                self._write(event)
+
+    def exchanges(self, rows: Iterable[Exchange]) -> None:
+        """Write one event for each exchange of a whole replay; those whose ends are not known have none."""
+        for row in rows:
+            if not row.ends.other:
+                self._write(event_of(row, revision=self._revision))
+
+    def _write(self, event: dict[str, Any]) -> None:
+        self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
 
 
 def events_of(record: FlowRecord, *, revision: str = "") -> Iterator[dict[str, Any]]:
@@ -65,6 +78,51 @@ def events_of(record: FlowRecord, *, revision: str = "") -> Iterator[dict[str, A
     yield ended | {"event_type": "flow", "flow": _flow(record), "masugata": ours}
 
 
+def event_of(row: Exchange, *, revision: str = "") -> dict[str, Any]:
+    """Return the `flow` event of one exchange; `flows` under "masugata" says how many it adds up."""
+    line, ends = exchange_line(row), row.ends
+    icmp = ends.protocol in {ICMP, ICMP6}
+    event = {
+        "timestamp": eve_time(row.last_ns),
+        "pcap_filename": row.first.rpartition(":")[0],
+        "pcap_cnt": int(row.first.rpartition(":")[2]),
+        "event_type": "flow",
+        "src_ip": line["src"],
+        "dest_ip": line["dst"],
+        "dest_port": None if icmp else line["port"],
+        "icmp_type": line["port"] if icmp else None,
+        "ip_v": ends.version,
+        "proto": _protocol(ends.protocol, line),
+        "flow": {
+            **_directions(row),
+            "start": eve_time(row.first_ns),
+            "end": eve_time(row.last_ns),
+            "age": (row.last_ns - row.first_ns) // 1_000_000_000,
+            "action": "drop" if ends.denied else "accept",
+        },
+        "masugata": {
+            **{name: line[name] for name in _DECISION},
+            "flows": row.flows,
+            "first_packet": row.first,
+            "revision": revision,
+        },
+    }
+    return {key: value for key, value in event.items() if value is not None}
+
+
+def _directions(sums: FlowRecord | Exchange) -> dict[str, int]:
+    return {
+        "pkts_toserver": sums.packets - sums.answers,
+        "pkts_toclient": sums.answers,
+        "bytes_toserver": sums.bytes - sums.answer_bytes,
+        "bytes_toclient": sums.answer_bytes,
+    }
+
+
+def _protocol(protocol: int, line: dict[str, Any]) -> str:
+    return _PROTOCOLS.get(protocol, str(line["protocol"]).removeprefix("proto/").upper())
+
+
 def _common(record: FlowRecord, line: dict[str, Any]) -> dict[str, Any]:
     frame = record.frame
     event: dict[str, Any] = {
@@ -77,7 +135,7 @@ def _common(record: FlowRecord, line: dict[str, Any]) -> dict[str, Any]:
         "dest_ip": line["dst"],
         "dest_port": line["dport"],
         "ip_v": frame.version,
-        "proto": _PROTOCOLS.get(frame.protocol, str(line["protocol"]).removeprefix("proto/").upper()),
+        "proto": _protocol(frame.protocol, line),
     }
     if line["icmp_type"] is not None:
         event |= {"icmp_type": line["icmp_type"], "icmp_code": line["icmp_code"]}
@@ -89,10 +147,7 @@ def _common(record: FlowRecord, line: dict[str, Any]) -> dict[str, Any]:
 def _flow(record: FlowRecord) -> dict[str, Any]:
     refused = record.verdict.outcome is Outcome.DENY
     return {
-        "pkts_toserver": record.packets - record.answers,
-        "pkts_toclient": record.answers,
-        "bytes_toserver": record.bytes - record.answer_bytes,
-        "bytes_toclient": record.answer_bytes,
+        **_directions(record),
         "start": eve_time(record.first_ns),
         "end": eve_time(record.last_ns),
         "age": (record.last_ns - record.first_ns) // 1_000_000_000,
@@ -103,18 +158,8 @@ def _flow(record: FlowRecord) -> dict[str, Any]:
 
 
 def _ours(record: FlowRecord, line: dict[str, Any], revision: str) -> dict[str, Any]:
-    names = (
-        "source_zone",
-        "destination_zone",
-        "outcome",
-        "reason",
-        "decided_by",
-        "initiator",
-        "connection",
-        "marks",
-    )
     return {
-        **{name: line[name] for name in names},
+        **{name: line[name] for name in (*_DECISION, "initiator", "connection", "marks")},
         "denied_packets": record.denied,
         "first_packet": record.first,
         "revision": revision,

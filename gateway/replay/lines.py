@@ -133,6 +133,7 @@ def summary_line(summary: Summary) -> dict[str, Any]:
         "times_backwards": summary.backwards,
         "exchanges": len(summary.exchanges),
         "exchanges_other": summary.exchanges.others,
+        "audited": dict(sorted(summary.audited.items())),
         "map_unused": list(summary.unused_map),
     }
 

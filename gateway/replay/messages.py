@@ -49,6 +49,10 @@ _OPTIONS = {
         en="write flows as a Parquet file (needs masugata[replay])",
         ja="通信を Parquet ファイルに書き出す(masugata[replay] が必要)",
     ),
+    "option-replay-rows": Message(
+        en="what --eve and --parquet write: single flows, or exchanges (sums, fast)",
+        ja="--eve と --parquet が書き出すもの: 個々の通信(flows)か、集計(exchanges、高速)",
+    ),
     "option-replay-save-case": Message(
         en="write a test case: these packets, the policy, and what must come of them",
         ja="テストケース(パケット・ポリシー・期待結果)をこのディレクトリに書き出す",
@@ -395,6 +399,10 @@ _REMARKS = {
     "replay-exchanges-other": Message(
         en="{count} packets are counted without their ends because there were too many exchanges",
         ja="通信の種類が多すぎたため、{count} パケットは両端を区別せずに集計しました",
+    ),
+    "replay-audited": Message(
+        en="{flow} is in audit mode and would have matched {count} packets",
+        ja="監査モードの {flow} に該当するパケットが {count} 個ありました",
     ),
     "replay-map-unused": Message(
         en="--map: nothing in the captures answers to '{interface}'",

@@ -38,6 +38,7 @@ class Options:
     by: tuple[str, ...] = ()
     parquet: Path | None = None
     eve: Path | None = None
+    rows: str = "flows"
     html: Path | None = None
     save_case: Path | None = None
     only: tuple[str, ...] = ()
@@ -75,6 +76,13 @@ _OPTIONS = (
     click.option("--html", type=_PATH, metavar="PATH", help=words("option-replay-html")),
     click.option("--eve", type=_PATH, metavar="PATH", help=words("option-replay-eve")),
     click.option("--parquet", type=_PATH, metavar="PATH", help=words("option-replay-parquet")),
+    click.option(
+        "--rows",
+        type=click.Choice(["flows", "exchanges"]),
+        default="flows",
+        show_default=True,
+        help=words("option-replay-rows"),
+    ),
     click.option("--save-case", type=_PATH, metavar="DIRECTORY", help=words("option-replay-save-case")),
     click.option("--only", multiple=True, metavar="WHAT", help=words("option-replay-only")),
     click.option("--anonymise", is_flag=True, help=words("option-replay-anonymise")),

@@ -357,6 +357,8 @@ def unread_section(page: Page) -> Iterator[str]:
             yield f'<td class="mono soft">{place(page, tally.first)}</td></tr>\n'
         yield "</tbody></table></div>\n"
     remarks = [page.say(f"replay-mark-{name}", count=f"{n:,}") for name, n in summary.marked().items()]
+    audited = sorted(summary.audited.items())
+    remarks += [page.say("replay-audited", flow=flow, count=f"{count:,}") for flow, count in audited]
     if summary.backwards:
         remarks.append(page.say("replay-backwards", count=f"{summary.backwards:,}"))
     if remarks:

@@ -168,6 +168,8 @@ class Report:
         ):
             if count:
                 self._say(code, count=f"{count:,}")
+        for flow, count in sorted(summary.audited.items()):
+            self._say("replay-audited", flow=flow, count=f"{count:,}")
         for name in summary.unused_map:
             self._say("replay-map-unused", interface=name)
 

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from gateway.cli.terminal import Terminal
     from gateway.filter.engine import Engine
     from gateway.replay.case import Case
+    from gateway.replay.eve import EveWriter
     from gateway.replay.options import Options
     from gateway.replay.packets import Packet
+    from gateway.replay.parquet import ParquetWriter
     from gateway.replay.replay import Sink
     from gateway.replay.sources import Sources
     from gateway.replay.summary import FileResult, Summary
@@ -53,7 +55,8 @@ def run(options: Options, terminal: Terminal) -> int:
     listing = _listing(options, terminal)
     started = time.monotonic()
     with ExitStack() as stack:
-        sinks = [listing, *_writers(options, policy, engine, stack)]
+        writers = list(_writers(options, policy, engine, stack))
+        sinks: list[Sink] = [listing, *writers]
         case = _case(options)
         if case is not None:
             sinks.append(case)
@@ -63,6 +66,9 @@ def run(options: Options, terminal: Terminal) -> int:
         else:
             _read_all(sources, replay, terminal)
         summary = replay.finish()
+        for writer in writers:
+            if not writer.wants_flows:
+                writer.exchanges(summary.exchanges)
     listing.summary(summary, against)
     if options.html is not None:
         _write_html(options.html, summary, policy, against, terminal)
@@ -135,8 +141,11 @@ def _listing(options: Options, terminal: Terminal) -> Listing:
     )
 
 
-def _writers(options: Options, policy: Policy, engine: Engine, stack: ExitStack) -> Iterator[Sink]:
+def _writers(
+    options: Options, policy: Policy, engine: Engine, stack: ExitStack
+) -> Iterator[EveWriter | ParquetWriter]:
     """Yield the sinks that write files; the stack closes them."""
+    flows = options.rows == "flows"
     if options.eve is not None:
         from gateway.replay.eve import EveWriter
 
@@ -144,12 +153,12 @@ def _writers(options: Options, policy: Policy, engine: Engine, stack: ExitStack)
             file = stack.enter_context(options.eve.open("w", encoding="utf-8"))
         except OSError as error:
             raise _not_written(options.eve, error) from None
-        yield EveWriter(file, revision=policy.revision)
+        yield EveWriter(file, revision=policy.revision, flows=flows)
     if options.parquet is not None:
         from gateway.replay.parquet import ParquetWriter
 
         metadata = {"engine": engine.name, "policy": policy.name, "revision": policy.revision}
-        yield stack.enter_context(ParquetWriter(options.parquet, metadata))
+        yield stack.enter_context(ParquetWriter(options.parquet, metadata, flows=flows))
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

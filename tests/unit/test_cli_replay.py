@@ -108,7 +108,7 @@ def test_standard_input_and_gzip_are_read_like_a_file(tmp_path: Path) -> None:
         (["{capture}", "--map", "mn0=nowhere"], 2, "no zone 'nowhere'"),
         (["{capture}", "--now", "tomorrow"], 2, "not a date"),
         (["{capture}", "--limit", "-1"], 2, "--limit"),
-        (["{capture}", "--engine", "native"], 3, "engine 'native'"),
+        (["{capture}", "--engine", "quick"], 3, "engine 'quick'"),
         (["{capture}", "{tmp}/text"], 2, "is not a capture"),
     ],
 )

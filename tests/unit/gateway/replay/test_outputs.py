@@ -21,7 +21,7 @@ from gateway.replay.lines import change_line, changes_line
 from gateway.replay.packets import Interface, Packet, Trouble
 from gateway.replay.page import html_page
 from gateway.replay.page_chart import bars_of
-from gateway.replay.parquet import COLUMNS, ParquetWriter
+from gateway.replay.parquet import EXCHANGE_COLUMNS, FLOW_COLUMNS, ParquetWriter
 from gateway.replay.progress import Progress
 from gateway.replay.replay import Replay, Sinks
 from gateway.replay.timeline import Timeline
@@ -127,13 +127,36 @@ def test_parquet_holds_every_flow_in_groups_with_the_policy_beside_them(city: Po
     rows = file.read().to_pylist()
 
     assert file.num_row_groups == 3
-    assert file.schema_arrow.names == list(COLUMNS)
+    assert file.schema_arrow.names == list(FLOW_COLUMNS)
     assert file.schema_arrow.metadata[b"masugata.revision"] == city.revision.encode()
     assert len(rows) == summary.flows == 5
     assert {row["decided_by"] for row in rows if row["outcome"] == "allow"} == {"F020"}
     first = next(row for row in rows if row["flow"] == 1)
     assert (first["packets"], first["answers"], first["first_packet"]) == (3, 1, "day/x.pcap:1")
     assert first["first"].timestamp() == pytest.approx(START / NANO)
+
+
+def test_sums_are_handed_on_without_single_flows(city: Policy, tmp_path: Path) -> None:
+    path, out = tmp_path / "x.parquet", io.StringIO()
+    eve_writer = EveWriter(out, revision="r1", flows=False)
+    with ParquetWriter(path, {}, flows=False, group_rows=2) as writer:
+        sinks = Sinks([writer, eve_writer])
+        assert not sinks.wants_flows
+        summary = replayed(city, writer, eve_writer)
+        assert out.getvalue() == ""
+        for each in (writer, eve_writer):
+            each.exchanges(summary.exchanges)
+    table = pyarrow.parquet.ParquetFile(path).read()
+    rows = table.to_pylist()
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+
+    assert table.column_names == list(EXCHANGE_COLUMNS)
+    assert sum(row["packets"] for row in rows) == summary.judged == 8
+    assert len(events) == len(rows) == len(summary.exchanges)
+    assert sum(e["flow"]["pkts_toserver"] + e["flow"]["pkts_toclient"] for e in events) == 8
+    assert sum(e["masugata"]["flows"] for e in events) == summary.flows
+    assert [e["icmp_type"] for e in events if e["proto"] == "ICMP"] == [8]
+    assert {e["event_type"] for e in events} == {"flow"}
 
 
 def changed(policy_text: str, *edits: tuple[str, str]) -> Policy:
