@@ -131,7 +131,11 @@ class ZoneMap:
                 if network.holds(frame.version, frame.src):
                     self._used.add(network)
                     return Ingress(zone, by_address=True)
-        return Ingress(named if named is not None else self._rest(packet.interface))
+        if named is not None:
+            return Ingress(named)
+        # What no prefix holds is left to `*` because of its address: that proves no more than a prefix does.
+        left_over = bool(self._networks) and ANY_INTERFACE in self._mapping.interfaces
+        return Ingress(self._rest(packet.interface), by_address=left_over)
 
     def _named(self, interface: Interface) -> str | None:
         for name in (interface.name, str(interface.number)):

@@ -57,7 +57,12 @@ def tagged(*tags: Layers, src: str = HERE) -> Layers:
         ),
         (["10.20.0.0/16=lgwan", "0=internet"], tagged(), NAMELESS, Ingress("internet")),
         (["10.20.0.0/16=lgwan", "*=internet"], tagged(), NAMELESS, Ingress("lgwan", by_address=True)),
-        (["10.20.0.0/16=lgwan", "*=internet"], tagged(src="10.30.0.1"), NAMELESS, Ingress("internet")),
+        (
+            ["10.20.0.0/16=lgwan", "*=internet"],
+            tagged(src="10.30.0.1"),
+            NAMELESS,
+            Ingress("internet", by_address=True),
+        ),
         (
             ["2001:db8:20::/48=lgwan"],
             Ether() / IPv6(src="2001:db8:20::1", dst="2001:db8::2") / TCP(),
