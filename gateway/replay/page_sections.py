@@ -19,7 +19,7 @@ from gateway.replay.page_chart import (
 )
 from gateway.replay.report import size_text
 from gateway.replay.timeline import UNPARSED
-from gateway.replay.views import by_host, by_pair, top, unused_flows
+from gateway.replay.views import by_host, by_pair, opening_flows, top, unused_flows
 from zones.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ def unused_section(page: Page) -> Iterator[str]:
         return
     form = "%Y-%m-%d %H:%M"
     window = {"first": f"{page.at(summary.first_ns):{form}}", "last": f"{page.at(summary.last_ns):{form}}"}
-    total = sum(1 for flow in page.policy.flows if flow.allowing)
+    total = len(opening_flows(page.policy))
     yield f'<p class="note">{page.say("page-unused-note", count=len(flows), total=total, **window)}</p>\n'
     yield '<div class="scroll"><table class="stack"><thead><tr>'
     yield "".join(
@@ -322,6 +322,9 @@ def _unused_row(page: Page, flow: Flow) -> str:
         for names in (flow.source_names, flow.destination_names, flow.service_names)
     )
     expires = flow.expires.isoformat() if flow.expires else "–"
+    first_ns = page.summary.first_ns or 0
+    if flow.expires_at is not None and flow.expires_at * 1_000_000_000 <= first_ns:
+        expires = f'<span class="badge deny">{expires}</span>'
     return (
         f"<tr><td><b>{page.zone(flow.id)}</b></td><td>{sources} → {destinations}</td><td>{services}</td>"
         f"<td>{page.zone(flow.action.value)}</td><td>{page.zone(flow.owner or '–')}</td>"

@@ -117,12 +117,17 @@ def top(exchanges: Iterable[Exchange], *, denied: bool = False) -> list[Exchange
 
 
 def unused_flows(policy: Policy, summary: Summary) -> list[Flow]:
-    """Return the enforced flows of a policy that decided no packet of the replay, in the policy's order.
+    """Return the enforced flows that open something and decided no packet, in the policy's order.
 
     That says something about the time observed only: a flow for the end of the year is not used in May.
     """
     used = {row.ends.decided_by for row in summary.exchanges}
-    return [flow for flow in policy.flows if flow.mode is Mode.ENFORCE and flow.id not in used]
+    return [flow for flow in opening_flows(policy) if flow.id not in used]
+
+
+def opening_flows(policy: Policy) -> list[Flow]:
+    """Return the flows of a policy that open something, without those that only watch or are disabled."""
+    return [flow for flow in policy.flows if flow.mode is Mode.ENFORCE and flow.allowing]
 
 
 class PairSums:
