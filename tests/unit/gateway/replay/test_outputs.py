@@ -322,7 +322,8 @@ def test_the_page_shows_what_another_policy_would_change() -> None:
 
 def test_nothing_of_a_capture_or_a_policy_becomes_part_of_the_page() -> None:
     owner = '"</td><script>alert(1)</script>\\u202e"'
-    evil = f"  - {{id: F3, from: internet, to: lgwan, service: ssh, action: deny, owner: {owner}}}\n"
+    evil = "  - {id: F3, from: internet, to: lgwan, service: ssh, action: allow, expires: 2027-03-31, owner: "
+    evil += owner + "}\n"
     policy = load_policy({"a": POLICY + evil})
     replay = Replay(policy, ReferenceEngine(policy), ZoneMap(policy), Sinks([]))
     replay.read('<img src=x onerror="alert(1)">\x1b[2J', [*TRAFFIC, Trouble(9, "capture-cut")])
