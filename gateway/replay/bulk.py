@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import starmap
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from gateway.filter._native import ffi, lib
 from gateway.filter.frames import Unparsed
 from gateway.filter.native_engine import Core
+from gateway.replay.captures import walk_capture
 from gateway.replay.exchanges import NO_PORT, PORTED, Ends, ExchangeRow
 from gateway.replay.flows import MAX_FLOWS
 from gateway.replay.packets import Direction, Packet, Trouble
@@ -75,6 +76,15 @@ class BulkReplay:
         self._names: list[str] = []
         self.summary = Summary(engine="native", policy=policy.name, revision=policy.revision)
         self.walker = Walker(self._zone_number)
+
+    def items(self, source: BinaryIO, name: str) -> Iterator[Records | Packet | Trouble]:
+        """Yield what a capture holds, for `read`.
+
+        Raises:
+            Unreadable: it is no capture.
+            BackendError: it is compressed, and the library for that is not installed.
+        """
+        return walk_capture(source, name, self.walker)
 
     def read(
         self,

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.filter.reference import ReferenceEngine
 from gateway.filter.frames import Frame
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.anonymise import Anonymiser
 from gateway.replay.captures import read_capture
 from gateway.replay.ingress import ZoneMap, parse_map

@@ -65,7 +65,10 @@ _OPTIONS = {
         en="replace addresses in the case by others that the policy treats alike, and cut what packets carry",
         ja="ケース内のアドレスをポリシー上同じ扱いの別アドレスに置き換え、パケットの中身を取り除く",
     ),
-    "option-replay-engine": Message(en="which engine judges", ja="判定に使うエンジン"),
+    "option-replay-engine": Message(
+        en="which engine judges: native or reference; without it the fastest that is here",
+        ja="判定に使うエンジン(native または reference)。省略すると、ここにある最も速いもの",
+    ),
     "option-replay-now": Message(
         en="judge expiry and hours as of this date (default: each packet's own time)",
         ja="期限と時間帯をこの日時で判定する(既定は各パケットの時刻)",

@@ -67,9 +67,7 @@ class _Section:
         return Interface(index, None), _Clock(*_MICROSECONDS, 0)
 
 
-def read_pcapng(
-    stream: ByteStream, walker: Walker | None = None
-) -> Iterator[Packet | Trouble | Records]:
+def read_pcapng(stream: ByteStream, walker: Walker | None = None) -> Iterator[Packet | Trouble | Records]:
     """Yield the packets of a pcapng stream whose first four bytes have been read already.
 
     A `walker` takes the plain packet blocks.

@@ -6,11 +6,12 @@ live on from one file to the next, so rotated captures are given in their order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from gateway.filter.engine import SKIPPED, PacketBatch
 from gateway.filter.frames import Unparsed
 from gateway.filter.link import leaves
+from gateway.replay.captures import read_capture
 from gateway.replay.flows import FlowTable, strays
 from gateway.replay.ingress import Ingress
 from gateway.replay.packets import Direction, Packet, Trouble
@@ -20,7 +21,7 @@ from gateway.replay.timeline import UNPARSED
 from zones.verdict import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gateway.filter.engine import Engine
     from gateway.replay.against import Against
@@ -115,6 +116,15 @@ class Replay:
         self._batch: list[Packet] = []
         self._result: FileResult | None = None
         self.summary = Summary(engine=engine.name, policy=policy.name, revision=policy.revision)
+
+    def items(self, source: BinaryIO, name: str) -> Iterator[Packet | Trouble]:
+        """Yield what a capture holds, for `read`.
+
+        Raises:
+            Unreadable: it is no capture.
+            BackendError: it is compressed, and the library for that is not installed.
+        """
+        return read_capture(source, name)
 
     def read(
         self, name: str, packets: Iterable[Packet | Trouble], progress: Callable[[int], None] | None = None

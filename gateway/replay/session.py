@@ -6,9 +6,9 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from gateway.filter.engine import engine_by_name
+from gateway.filter.engine import NATIVE, engine_by_name, engines
 from gateway.replay.against import Against
 from gateway.replay.captures import STANDARD_INPUT, open_capture, read_capture
 from gateway.replay.following import Following
@@ -18,16 +18,17 @@ from gateway.replay.packets import Trouble
 from gateway.replay.progress import Progress
 from gateway.replay.replay import Replay, Sinks
 from gateway.replay.sources import find_sources, total_bytes
-from zones.errors import ConfigurationError, ExitCode, Unreadable
+from zones.errors import BackendError, ConfigurationError, ExitCode, Unreadable
 from zones.expiry import parse_now
 from zones.load import read_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from gateway.cli.terminal import Terminal
     from gateway.filter.engine import Engine
+    from gateway.replay.bulk import BulkReplay
     from gateway.replay.case import Case
     from gateway.replay.eve import EveWriter
     from gateway.replay.options import Options
@@ -49,21 +50,21 @@ def run(options: Options, terminal: Terminal) -> int:
     sources = None if options.follow else find_sources(options.files, keep_order=options.keep_order)
     _check_outputs(options, options.files if sources is None else sources.names)
     policy = read_policy(options.policy)
-    engine = _engine(options, policy)
+    judge = _Judge(options, policy)
     zones = ZoneMap(policy, parse_map(options.mapping, policy))
-    against = _against(options)
+    against = judge.against()
     listing = _listing(options, terminal)
     started = time.monotonic()
     with ExitStack() as stack:
-        writers = list(_writers(options, policy, engine, stack))
+        writers = list(_writers(options, policy, judge.engine, stack))
         sinks: list[Sink] = [listing, *writers]
         case = _case(options)
         if case is not None:
             sinks.append(case)
-        replay = Replay(policy, engine, zones, Sinks(sinks), against=against)
-        if sources is None:
+        replay = judge.replay(policy, zones, Sinks(sinks), against)
+        if isinstance(replay, Replay) and sources is None:
             _follow(Path(options.files[0]), replay, terminal)
-        else:
+        elif sources is not None:
             _read_all(sources, replay, terminal)
         summary = replay.finish()
         for writer in writers:
@@ -109,21 +110,53 @@ def _check_outputs(options: Options, names: Iterable[str]) -> None:
             taken.add(path.resolve())
 
 
-def _engine(options: Options, policy: Policy) -> Engine:
-    moment = None
-    if options.now is not None:
-        try:
-            moment = parse_now(options.now, policy.timezone)
-        except (ValueError, OverflowError):
-            raise ConfigurationError("replay-now-syntax", text=options.now) from None
-    return engine_by_name(options.engine, policy, now=moment, ignore_checksums=options.ignore_checksums)
+class _Judge:
+    """Makes what judges: the engine that was named, or the fastest that is here.
+
+    Raises:
+        BackendError: the engine is not here.
+        ConfigurationError: `--now` is no moment.
+    """
+
+    def __init__(self, options: Options, policy: Policy) -> None:
+        self.engine = options.engine or engines()[0]
+        if self.engine not in engines():
+            raise BackendError("engine-unavailable", engine=self.engine, engines=", ".join(engines()))
+        self._options = options
+        self._now = _moment(options.now, policy)
+
+    def replay(
+        self, policy: Policy, zones: ZoneMap, sinks: Sinks, against: Against | None
+    ) -> Replay | BulkReplay:
+        """Return the replay: one that adds up in the core where nobody looks at single packets or flows."""
+        options = self._options
+        single = sinks.wants_packets or sinks.wants_flows or zones.by_packet
+        if self.engine != NATIVE or single or options.follow or against is not None:
+            return Replay(policy, self._engine(policy), zones, sinks, against=against)
+        from gateway.replay.bulk import BulkReplay
+
+        return BulkReplay(policy, zones, now=self._now, ignore_checksums=options.ignore_checksums)
+
+    def against(self) -> Against | None:
+        """Return the policy to compare with, and an engine of its own."""
+        if self._options.against is None:
+            return None
+        policy = read_policy(self._options.against)
+        mapping = parse_map(self._options.mapping, policy)
+        return Against(policy, self._engine(policy), ZoneMap(policy, mapping))
+
+    def _engine(self, policy: Policy) -> Engine:
+        ignore = self._options.ignore_checksums
+        return engine_by_name(self.engine, policy, now=self._now, ignore_checksums=ignore)
 
 
-def _against(options: Options) -> Against | None:
-    if options.against is None:
+def _moment(text: str | None, policy: Policy) -> float | None:
+    if text is None:
         return None
-    policy = read_policy(options.against)
-    return Against(policy, _engine(options, policy), ZoneMap(policy, parse_map(options.mapping, policy)))
+    try:
+        return parse_now(text, policy.timezone)
+    except (ValueError, OverflowError):
+        raise ConfigurationError("replay-now-syntax", text=text) from None
 
 
 def _listing(options: Options, terminal: Terminal) -> Listing:
@@ -142,7 +175,7 @@ def _listing(options: Options, terminal: Terminal) -> Listing:
 
 
 def _writers(
-    options: Options, policy: Policy, engine: Engine, stack: ExitStack
+    options: Options, policy: Policy, engine: str, stack: ExitStack
 ) -> Iterator[EveWriter | ParquetWriter]:
     """Yield the sinks that write files; the stack closes them."""
     flows = options.rows == "flows"
@@ -157,7 +190,7 @@ def _writers(
     if options.parquet is not None:
         from gateway.replay.parquet import ParquetWriter
 
-        metadata = {"engine": engine.name, "policy": policy.name, "revision": policy.revision}
+        metadata = {"engine": engine, "policy": policy.name, "revision": policy.revision}
         yield stack.enter_context(ParquetWriter(options.parquet, metadata, flows=flows))
 
 
@@ -165,7 +198,7 @@ def _not_written(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError("replay-not-written", file=str(path), detail=error.strerror or str(error))
 
 
-def _read_all(sources: Sources, replay: Replay, terminal: Terminal) -> None:
+def _read_all(sources: Sources, replay: Replay | BulkReplay, terminal: Terminal) -> None:
     """Read the captures in order; all could be opened at the start, so that none is missing halfway."""
     for name in sources.passed_over:
         terminal.log("replay-passed-over", file=name)
@@ -176,14 +209,21 @@ def _read_all(sources: Sources, replay: Replay, terminal: Terminal) -> None:
         with open_capture(name) as source:
             progress.begin(source)
             try:
-                packets = read_capture(source, name)
+                result = _read(replay, source, name, progress.packets if progress.wanted else None)
             except Unreadable as error:
                 replay.unreadable(name)
                 terminal.error(error)
                 continue
-            result = replay.read(name, packets, progress.packets if progress.wanted else None)
             progress.end()
         _report_troubles(terminal, result)
+
+
+def _read(
+    replay: Replay | BulkReplay, source: BinaryIO, name: str, progress: Callable[[int], None] | None
+) -> FileResult:
+    if isinstance(replay, Replay):
+        return replay.read(name, replay.items(source, name), progress)
+    return replay.read(name, replay.items(source, name), progress)
 
 
 def _follow(path: Path, replay: Replay, terminal: Terminal) -> None:

@@ -47,7 +47,7 @@ def test_the_summary_fits_a_terminal_in_both_languages(language: str) -> None:
     assert done.returncode == 0
     assert "F020" in done.stdout
     assert "default-deny" in done.stdout
-    assert "reference" in done.stdout
+    assert "native" in done.stdout
     assert all(width(line) <= 100 for line in done.stdout.splitlines())
     assert ("領域別" in done.stdout) == (language == "ja")
 
@@ -58,7 +58,7 @@ def test_json_has_a_line_for_every_packet_and_flow_and_ends_with_the_summary() -
 
     assert done.stderr == ""
     assert [record["type"] for record in records] == ["packet"] * 9 + ["flow"] * 2 + ["summary"]
-    assert records[-1]["engine"] == "reference"
+    assert records[-1]["engine"] == "native"
     assert len(records[-1]["revision"]) == 64
 
 
