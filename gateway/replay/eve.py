@@ -1,9 +1,9 @@
 """EVE-compatible JSON lines: what Suricata's readers (Filebeat, Splunk, Logstash, Tenzir) already understand.
 
-One `flow` event for each flow when it is over (or one for each exchange, with the sums of its flows), with
-a `drop` event before it where its first packet was refused, and an `alert` where the refusal says that
-somebody pretends. What EVE has no field for is under "masugata". Source of the fields: Suricata's user
-guide, "EVE JSON Format".
+A `drop` event where the first packet of a flow was refused, as soon as that is seen, with an `alert`
+before it where the refusal says that somebody pretends; a `flow` event for each flow when it is over. Or,
+for sums, one `flow` event for each exchange. What EVE has no field for is under "masugata". Source of the
+fields: Suricata's user guide, "EVE JSON Format".
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _ID_BITS = 51  # what readers that hold numbers as floating point can tell apart
 class EveWriter:
     """A sink that writes events to a text stream, line by line."""
 
-    wants_packets = False
-
     def __init__(self, out: TextIO, *, revision: str, flows: bool = True) -> None:
-        self.wants_flows = flows
+        self.wants_packets = self.wants_flows = flows
         self._out = out
         self._revision = revision
 
     def packet(self, record: PacketRecord, flow: FlowRecord | None) -> None:
-        """Take no packets: events are about flows."""
+        """Write what is to be said of a flow at once, when this is its first packet and was refused."""
+        if flow is not None and flow.packets == 1:
+            for event in refusals_of(flow, revision=self._revision):
+                self._write(event)
 
     def flow(self, record: FlowRecord) -> None:
-        """Write the events of one flow."""
+        """Write the event of one flow that is over."""
         if self.wants_flows:
-            for event in events_of(record, revision=self._revision):
-                self._write(event)
+            self._write(flow_event(record, revision=self._revision))
 
     def exchanges(self, rows: Iterable[Exchange]) -> None:
         """Write one event for each exchange of a whole replay; those whose ends are not known have none."""
@@ -63,19 +63,24 @@ class EveWriter:
         self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
 
 
-def events_of(record: FlowRecord, *, revision: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the events of one finished flow: `alert` and `drop` at its first packet, then `flow`."""
+def refusals_of(record: FlowRecord, *, revision: str = "") -> Iterator[dict[str, Any]]:
+    """Yield what a flow gives at its first packet: `alert` and `drop` where that was refused."""
+    if record.verdict.outcome is not Outcome.DENY:
+        return
     line = flow_line(record)
-    common = _common(record, line)
+    began = {"timestamp": eve_time(record.first_ns), **_common(record, line)}
     ours = _ours(record, line, revision)
-    if record.verdict.outcome is Outcome.DENY:
-        began = {"timestamp": eve_time(record.first_ns), **common}
-        if record.verdict.reason in _ALERTS:
-            yield began | {"event_type": "alert", "alert": _alert(record.verdict.reason), "masugata": ours}
-        drop = {"reason": record.verdict.reason.value}
-        yield began | {"event_type": "drop", "drop": drop, "masugata": ours}
-    ended = {"timestamp": eve_time(record.last_ns), **common}
-    yield ended | {"event_type": "flow", "flow": _flow(record), "masugata": ours}
+    reason = record.verdict.reason
+    if reason in _ALERTS:
+        yield began | {"event_type": "alert", "alert": _alert(reason), "masugata": ours}
+    yield began | {"event_type": "drop", "drop": {"reason": reason.value}, "masugata": ours}
+
+
+def flow_event(record: FlowRecord, *, revision: str = "") -> dict[str, Any]:
+    """Return the `flow` event of a flow that is over."""
+    line = flow_line(record)
+    ended = {"timestamp": eve_time(record.last_ns), **_common(record, line)}
+    return ended | {"flow": _flow(record), "masugata": _ours(record, line, revision)}
 
 
 def event_of(row: Exchange, *, revision: str = "") -> dict[str, Any]:

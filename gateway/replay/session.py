@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from gateway.filter.engine import NATIVE, engine_by_name, engines
 from gateway.replay.against import Against
@@ -183,7 +183,7 @@ def _writers(
         from gateway.replay.eve import EveWriter
 
         try:
-            file = stack.enter_context(options.eve.open("w", encoding="utf-8"))
+            file = stack.enter_context(_text_file(options.eve, by_line=options.follow))
         except OSError as error:
             raise _not_written(options.eve, error) from None
         yield EveWriter(file, revision=policy.revision, flows=flows)
@@ -192,6 +192,11 @@ def _writers(
 
         metadata = {"engine": engine, "policy": policy.name, "revision": policy.revision}
         yield stack.enter_context(ParquetWriter(options.parquet, metadata, flows=flows))
+
+
+def _text_file(path: Path, *, by_line: bool) -> TextIO:
+    """Open a file to write; `by_line` where somebody reads it as it grows."""
+    return path.open("w", encoding="utf-8", buffering=1 if by_line else -1)
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

@@ -224,7 +224,7 @@ def test_reports_are_written_beside_the_summary(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert 'lang="ja"' in page.read_text()
-    assert [json.loads(row)["event_type"] for row in eve.read_text().splitlines()] == ["flow", "drop", "flow"]
+    assert [json.loads(row)["event_type"] for row in eve.read_text().splitlines()] == ["drop", "flow", "flow"]
     assert flows.read_bytes()[:4] == b"PAR1"
     assert {path.name for path in case.iterdir()} == {
         "capture.pcapng",
