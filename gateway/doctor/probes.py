@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.doctor.findings import Cure, Finding, Group, State
+from gateway.filter.engine import native_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -205,7 +206,17 @@ def isolation(host: Host) -> Iterable[Finding]:
 def engines(host: Host) -> Iterable[Finding]:
     """Name the engines that can answer for a packet."""
     yield Finding(group=Group.ENGINES, name="engine-reference", state=State.OK, detail="Python")
-    yield Finding(group=Group.ENGINES, name="engine-native", state=State.OPTIONAL)
+    native = native_available()
+    yield Finding(
+        group=Group.ENGINES,
+        name="engine-native",
+        state=State.OK if native else State.OPTIONAL,
+        detail="C" if native else "",
+        cure=None if native else Cure(code="doctor-cure-compiler"),
+    )
+
+
+_OPTIONAL_EXTRAS = frozenset({"replay"})  # neither lab nor gateway needs them
 
 
 def libraries(host: Host) -> Iterable[Finding]:
@@ -216,9 +227,8 @@ def libraries(host: Host) -> Iterable[Finding]:
         name = f"libraries-{extra}" if extra else "libraries"
         if absent:
             cure = Cure(code="doctor-cure-pip", params={"extra": f"[{extra}]" if extra else ""})
-            yield Finding(
-                group=Group.LIBRARIES, name=name, state=State.MISSING, detail=", ".join(absent), cure=cure
-            )
+            state = State.OPTIONAL if extra in _OPTIONAL_EXTRAS else State.MISSING
+            yield Finding(group=Group.LIBRARIES, name=name, state=state, detail=", ".join(absent), cure=cure)
         else:
             detail = ", ".join(f"{library} {version}" for library, version in sorted(found.items()))
             yield Finding(group=Group.LIBRARIES, name=name, state=State.OK, detail=detail)

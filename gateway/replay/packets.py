@@ -8,7 +8,8 @@ from typing import NamedTuple
 MAX_PACKET_BYTES = 262_144
 """The largest packet kept whole (libpcap's own ceiling); what a block holds beyond it is skipped."""
 
-_LAST_NANOSECOND = 2**63 - 1
+LAST_NS = 2**62
+"""The latest time of a packet, in the year 2116: later ones are taken for it. Time-outs may be added to it."""
 
 
 class Direction(StrEnum):
@@ -67,4 +68,4 @@ def clamp_length(wire: int, captured: int) -> int:
 
 def clamp_time(nanoseconds: int) -> int:
     """Return a time that calendars can show: a capture may claim any 64-bit number of any unit."""
-    return min(max(nanoseconds, 0), _LAST_NANOSECOND)
+    return min(max(nanoseconds, 0), LAST_NS)

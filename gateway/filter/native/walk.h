@@ -11,6 +11,7 @@
 
 #define MG_PACKET_BYTES 262144u /* gateway.replay.packets.MAX_PACKET_BYTES */
 #define MG_NOWHERE 0xFFFF
+#define MG_LAST_NS (1LL << 62) /* gateway.replay.packets.LAST_NS */
 #define MG_AHEAD 4096           /* bytes asked for before they are needed: memory, not arithmetic, is slow here */
 
 enum mg_direction { MG_UNKNOWN_DIRECTION, MG_INBOUND, MG_OUTBOUND };
@@ -155,7 +156,7 @@ mg_inline uint32_t mg_walk_pcapng(const struct mg_section *section, const uint8_
         __int128 time = (__int128)((unsigned __int128)ticks * from->multiply / from->divide) + from->offset_ns;
         struct mg_record *record = &records[count++];
         record->data = block + 28;
-        record->time_ns = time < 0 ? 0 : time > INT64_MAX ? INT64_MAX : (int64_t)time;
+        record->time_ns = time < 0 ? 0 : time > MG_LAST_NS ? MG_LAST_NS : (int64_t)time;
         record->captured = captured;
         record->wire = mg_wire_length(mg_word(block + 24, swapped), captured);
         record->linktype = from->linktype;

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.replay.captures import open_capture, read_capture
-from gateway.replay.packets import MAX_PACKET_BYTES, Direction, Packet, Trouble
+from gateway.replay.packets import LAST_NS, MAX_PACKET_BYTES, Direction, Packet, Trouble
 from gateway.replay.pcapng import PcapngWriter, write_pcapng
 from zones.errors import ConfigurationError, Unreadable
 
@@ -116,7 +116,7 @@ def test_pcapng_tells_interfaces_times_and_directions(order: str) -> None:
         ([option(9, b"\x8a")], 512, SECOND // 2),
         ([option(9, b"\x06"), option(14, struct.pack("<q", 100))], 1, 100 * SECOND + 1000),
         ([option(14, struct.pack("<q", -100))], 1, 0),
-        ([option(9, b"\x00")], 2**64 - 1, 2**63 - 1),
+        ([option(9, b"\x00")], 2**64 - 1, LAST_NS),
         ([option(9, b"\x7f")], 2**64 - 1, 0),
         ([option(9, b"\xff")], 2**64 - 1, 0),
         ([option(9, b"\x00\x00")], 1, 1000),
