@@ -42,9 +42,7 @@ _NANO = 1_000_000_000
     help=words("option-suggest-policy"),
 )
 @click.option("--map", "mapping", multiple=True, metavar="IFACE=ZONE", help=words("option-replay-map"))
-@click.option(
-    "--engine", "engine_name", default="reference", show_default=True, help=words("option-replay-engine")
-)
+@click.option("--engine", "engine_name", metavar="NAME", help=words("option-replay-engine"))
 @click.option("--now", "now_text", metavar="DATE", help=words("option-suggest-now"))
 @click.option("--keep-order", is_flag=True, help=words("option-replay-keep-order"))
 @click.option("--ignore-checksums", is_flag=True, help=words("option-replay-checksums"))
@@ -77,7 +75,7 @@ def command(
     captures: tuple[str, ...],
     path: Path,
     mapping: tuple[str, ...],
-    engine_name: str,
+    engine_name: str | None,
     now_text: str | None,
     since_text: str | None,
     until_text: str | None,
@@ -95,7 +93,7 @@ def command(
 ) -> int:
     """Replay, suggest, show; then write what was asked for."""
     from gateway.cli.policies import moment_meant
-    from gateway.filter.engine import engine_by_name
+    from gateway.filter.engine import engine_by_name, engines
     from gateway.replay.ingress import ZoneMap, parse_map
     from gateway.replay.replay import Replay
     from gateway.replay.sources import find_sources
@@ -122,7 +120,8 @@ def command(
         since_ns=_moment_ns(since_text, policy), until_ns=_moment_ns(until_text, policy), admitted=show_flows
     )
     fixed = now if now_text is not None else None
-    engine = engine_by_name(engine_name, policy, now=fixed, ignore_checksums=ignore_checksums)
+    name = engine_name or engines()[0]
+    engine = engine_by_name(name, policy, now=fixed, ignore_checksums=ignore_checksums)
     replay = Replay(policy, engine, ZoneMap(policy, parse_map(mapping, policy)), collector)
     _read_all(streams, replay, terminal)
     summary = replay.finish()
