@@ -8,7 +8,7 @@ ARGS ?=
 # An ordinary user on Debian has nft and ip, but not their directory in PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint lock wheel image bench clean
+.PHONY: help demo test lint lock wheel image bench fuzz clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z]+): ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -39,6 +39,10 @@ image: ## build the container image (needs an engine: docker or podman)
 bench: ## measure, and say with what
 	@make/setup bench
 	@exec make/bench $(ARGS)
+
+fuzz: ## feed hostile bytes to the C that reads them, a minute a target (ARGS="300 parse")
+	@make/setup test
+	@exec make/fuzz $(ARGS)
 
 clean: ## remove everything that make has made here
 	rm -rf .venv .venv-wheel .stamps build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

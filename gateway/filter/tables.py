@@ -192,9 +192,10 @@ class Tables:
         lib.mg_all_matches(self.pointer, source, destination, service, matches)
         found = []
         for at, word in enumerate(ffi.unpack(matches, words)):
-            while word:
-                found.append(at * 64 + (word & -word).bit_length() - 1)
-                word &= word - 1
+            left = word
+            while left:
+                found.append(at * 64 + (left & -left).bit_length() - 1)
+                left &= left - 1
         return found
 
 

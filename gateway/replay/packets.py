@@ -9,7 +9,7 @@ MAX_PACKET_BYTES = 262_144
 """The largest packet kept whole (libpcap's own ceiling); what a block holds beyond it is skipped."""
 
 LAST_NS = 2**62
-"""The latest time of a packet, in the year 2116: later ones are taken for it. Time-outs may be added to it."""
+"""The latest time of a packet, in 2116: later ones are taken for it, and time-outs may be added to it."""
 
 
 class Direction(StrEnum):

@@ -14,9 +14,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.reference import ReferenceEngine
 from gateway.filter.frames import Frame, Unparsed, reverse_key
 from gateway.filter.link import SUPPORTED_LINKTYPES, parse_frame
+from gateway.filter.reference import ReferenceEngine
 from gateway.replay.captures import read_capture
 from gateway.replay.following import Following
 from gateway.replay.ingress import ZoneMap
