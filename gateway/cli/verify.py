@@ -144,7 +144,7 @@ def _write_step(terminal: Terminal, step: Step) -> None:
         "action": step.seen.action.value,  # as the policy writes it
         "flow": step.seen.flow or step.seen.verdict.reason.value,
     }
-    if step.seen.reply is None:
+    if step.carried.value != "replied":
         terminal.say("verify-step", **ends, **details)
     else:
         terminal.say("verify-step-reply", **ends, **details)

@@ -453,6 +453,9 @@ class World:
             for guard in self.encoding.policy.guards
         )
 
+    def _by_us(self, answer: Any, *zones: str) -> bool:
+        return answer.action is not Action.ALLOW and GATEWAY not in zones
+
     def gets(self, one: Places, other: Places) -> bool:
         """Data gets from one place to another: on what it opens, or on what comes back."""
         there = [
@@ -460,15 +463,15 @@ class World:
             for c, a in self.open
             if (a.source, a.destination) == (one.zone, other.zone)
         ]
-        back = []
-        if not self._dropped(one.zone, other.zone):
-            back = [
-                z3.And(c, other.holds(SRC), one.holds(DST))
-                for c, a in self.open
-                if (a.source, a.destination) == (other.zone, one.zone)
-            ]
-            if other.zone == GATEWAY:  # an answer to our address on another segment is out of place
-                back = [z3.And(c, within(SRC, self.encoding.ours[one.zone])) for c in back]
+        # What a proxy of ours fetched does not come from there to here, so no guard on that way drops it.
+        back = [
+            z3.And(c, other.holds(SRC), one.holds(DST))
+            for c, a in self.open
+            if (a.source, a.destination) == (other.zone, one.zone)
+            and (self._by_us(a, one.zone, other.zone) or not self._dropped(one.zone, other.zone))
+        ]
+        if other.zone == GATEWAY:  # an answer to our address on another segment is out of place
+            back = [z3.And(c, within(SRC, self.encoding.ours[one.zone])) for c in back]
         ways = [*there, *back]
         return bool(ways) and witness(z3.Or(*ways)) is not None
 

@@ -218,6 +218,57 @@ def test_a_chain_whose_second_flow_has_expired_by_then_is_undecided(run: Callabl
     assert (ended.code, "in this order" in ended.out) == (4, True)
 
 
+def test_a_destination_that_is_a_source_too_is_still_reached_from_elsewhere(
+    run: Callable[..., Ended],
+) -> None:
+    flows = (
+        "[{id: F1, from: a, to: srv, service: tcp/443, action: allow}]\nhosts: {srv: {zone: b, ip: 10.2.0.5}}"
+    )
+    both = "never: {from: [a, b], to: b}"
+    beside = "from: [a, srv], to: srv, require_action: [render]"
+
+    ended = run("verify", "-", "--transitive", stdin=policy(both, beside, flows=flows))
+
+    assert ended.code == 1
+    assert ended.out.count("→ srv 10.2.0.5  tcp/443  allow F1") == 2
+
+
+@pytest.mark.parametrize("second", ["10.2.0.6", "[10.2.0.6, 10.2.0.9]"])
+@pytest.mark.parametrize("first", ["[10.2.0.6, 10.2.0.7]", "[10.2.0.6, 10.2.0.8]"])
+@pytest.mark.parametrize("entry", ["one", "other"])
+def test_two_names_of_one_machine_are_as_trusted_as_the_lesser(
+    run: Callable[..., Ended], first: str, second: str, entry: str
+) -> None:
+    flows = (
+        f"[{{id: F1, from: a, to: {entry}, service: tcp/443, action: allow}},"
+        " {id: F2, from: one, to: c, service: tcp/443, action: allow}]\n"
+        f"hosts: {{one: {{zone: b, ip: {first}}},"
+        f" other: {{zone: b, ip: {second}, relay: {{never: true, because: x}}}}}}"
+    )
+    city = policy("never: {from: a, to: c}", flows=flows, zones=_THIRD)
+
+    ended = run("verify", "-", "--transitive", stdin=city)
+
+    assert (ended.code, "allow F2" in ended.out) == (1, True)
+
+
+def test_a_guard_does_not_stop_what_we_fetch_ourselves(run: Callable[..., Ended]) -> None:
+    flows = (
+        "[{id: F1, from: b, to: a, service: tcp/80, action: 'sanitize:web'},"
+        " {id: F2, from: b, to: a, service: tcp/443, action: render},"
+        " {id: F3, from: b, to: a, service: tcp/22, action: allow}]\n"
+        "guards: [{id: G1, from: a, to: b}]"
+    )
+    lines = [f"never: {{from: a, to: b}}, over: ['{action}']" for action in ("sanitize:web", "render")]
+
+    states = [
+        record.get("state")
+        for record in run("verify", "-", "--json", stdin=policy(NEVER, *lines, flows=flows)).records
+    ]
+
+    assert states[:3] == ["proved", "violated", "violated"]
+
+
 def test_only_the_required_actions_may_carry_data(run: Callable[..., Ended]) -> None:
     flows = (
         "[{id: F1, from: a, to: b, service: tcp/25, action: 'sanitize:mail'},"

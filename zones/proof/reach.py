@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zones.model import GATEWAY
 from zones.proof.packets import address_ranges
 from zones.proof.space import common, normal, without
+from zones.proof.ways import Disagreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +58,10 @@ class Closure:
 
 
 class Reach:
-    """One question: from `start`, by `ways`, to each of `targets`."""
+    """One question: from `start`, by `ways`, to each of `targets`.
+
+    Of `covered` places other questions are asked, as of starts: that something gets there is no news.
+    """
 
     def __init__(
         self,
@@ -66,9 +70,11 @@ class Reach:
         start: Places,
         targets: Mapping[str, Places],
         *,
+        covered: Places,
         trust: bool,
     ) -> None:
         self.regions, self.ways, self.targets, self.trust = regions, ways, targets, trust
+        self.covered = covered
         self.machines = {zone: self._machines(zone) for zone in regions.zones}
         self.places = {zone: _Places(machines) for zone, machines in self.machines.items()}
         self.missing: Places = {zone: regions.members(zone) for zone in regions.zones}
@@ -129,8 +135,8 @@ class Reach:
 
     def _across(self, zone: str, other: str, senders: Ranges) -> Iterator[Hop]:
         for attempt in self.ways.attempts(zone, other):
-            while self.missing[other]:
-                crossing = attempt.find((senders, self.missing[other]))
+            while missing := self.missing[other]:
+                crossing = attempt.find((senders, missing))
                 if crossing is None:
                     break
                 source, destination = crossing.data_ends
@@ -140,6 +146,9 @@ class Reach:
                     crossing=crossing,
                 )
                 yield self._arrive(hop)
+                if self.missing[other] == missing:
+                    # Machines do not share addresses, so each arrival leaves fewer to look for.
+                    raise Disagreement(crossing, hop.destination)
 
     def _along(self, zone: str, senders: Ranges) -> Iterator[Hop]:
         if not self.missing[zone]:
@@ -176,18 +185,28 @@ class Reach:
 
     def _relied_on(self) -> tuple[Machine, ...]:
         """Return the machines that got the data and would bring it to new ones, did they pass it on."""
-        stopped = [machine for machine in self.arrived if not self._relays(machine)]
+        # A machine that is a start itself sends in any case, and is asked about there.
+        stopped = [
+            machine
+            for machine in self.arrived
+            if not self._relays(machine) and without(machine.addresses, self.covered.get(machine.zone, ()))
+        ]
         return tuple(machine for machine in stopped if self._would_gain(machine))
 
     def _would_gain(self, machine: Machine) -> bool:
-        if machine.zone != GATEWAY and self.missing[machine.zone]:
+        if machine.zone != GATEWAY and self._news(machine.zone):
             return True
         return any(
-            self.missing[other]
-            and next(self.ways.data(machine.zone, other, (machine.addresses, self.missing[other])), None)
+            news and next(self.ways.data(machine.zone, other, (machine.addresses, news)), None)
             for other in self.regions.zones
-            if other != machine.zone
+            if other != machine.zone and (news := self._news(other))
         )
+
+    def _news(self, zone: str) -> Ranges:
+        """Return the places of a zone that nothing got to, and that some answer still depends on."""
+        missing = self.missing[zone]
+        wanted = normal(piece for places in self.targets.values() for piece in places.get(zone, ()))
+        return normal((*without(missing, self.covered.get(zone, ())), *common(missing, wanted)))
 
 
 @dataclass
@@ -210,19 +229,33 @@ class _Places:
 
 
 def _named(zone: str, members: Ranges, hosts: list[Host]) -> list[Machine]:
-    """Return the named machines; two names of one address are one machine, as trusted as the lesser."""
-    found: dict[Ranges, Machine] = {}
-    owner: dict[tuple[int, int], Ranges] = {}
-    for host in sorted(hosts, key=lambda host: host.name):
-        # One piece for each address: neighbours must not melt into a range that no other host has.
-        pieces = [piece for network in host.addresses for piece in common(address_ranges([network]), members)]
-        never = host.relay is not None and host.relay.never
-        for taken in {owner[piece] for piece in pieces if piece in owner}:
-            if not never:
-                found[taken] = Machine(zone=zone, name=found[taken].name, addresses=taken)
-        mine = normal(piece for piece in pieces if piece not in owner)
-        if mine:
-            owner.update(dict.fromkeys(mine, mine))
-            because = host.relay.because if host.relay is not None and never else None
-            found[mine] = Machine(zone=zone, name=host.name, addresses=mine, never=never, because=because)
-    return list(found.values())
+    """Return the named machines: hosts that share an address are one, as trusted as the least of them."""
+    # Address by address: neighbours must not melt into a range that no other host has.
+    pieces = {
+        host.name: {
+            piece for network in host.addresses for piece in common(address_ranges([network]), members)
+        }
+        for host in hosts
+    }
+    machines = []
+    for together in _connected(sorted(hosts, key=lambda host: host.name), pieces):
+        addresses = normal(piece for host in together for piece in pieces[host.name])
+        if not addresses:
+            continue
+        least = next((host for host in together if host.relay is None or not host.relay.never), together[0])
+        never = least.relay is not None and least.relay.never
+        because = least.relay.because if least.relay is not None and never else None
+        machines.append(
+            Machine(zone=zone, name=least.name, addresses=addresses, never=never, because=because)
+        )
+    return machines
+
+
+def _connected(hosts: list[Host], pieces: Mapping[str, set[tuple[int, int]]]) -> list[list[Host]]:
+    """Return the hosts in groups that share addresses, directly or by others of their group."""
+    groups: list[list[Host]] = []
+    for host in hosts:
+        touching = [g for g in groups if any(pieces[host.name] & pieces[other.name] for other in g)]
+        groups = [group for group in groups if group not in touching]
+        groups.append([other for group in touching for other in group] + [host])
+    return groups

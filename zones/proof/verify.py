@@ -159,6 +159,7 @@ class _Question:
         self.transitive, self.budget = transitive, budget
         self.exceptions = frozenset(invariant.exceptions)
         self.unmodelled = False
+        self.starts = [self._together([name]) for name in invariant.sources]
         self.sources = self._together(invariant.sources)
         self.targets = {name: self._together([name]) for name in invariant.destinations}
 
@@ -216,21 +217,33 @@ class _Question:
     def _found(self, regions: Regions) -> tuple[list[tuple[str, _Way]], list[Assumption]]:
         """Return a way to each target that can be reached, and what the rest of the answer relies on."""
         ways = Ways(regions, counted(self.invariant), self.exceptions, self.budget)
-        if self.transitive:
-            closure = Reach(regions, ways, self.sources, self.targets, trust=self.trust).closure()
-            chains = closure.chains
-            return [(name, chains[name]) for name in self.targets if name in chains], list(
-                _relied_on(closure)
-            )
-        found = []
+        found: dict[str, _Way] = {}
         for name, target in self.targets.items():
             crossing = next(self._crossings(ways, target), None)
             if crossing is not None:
-                found.append((name, crossing))
+                found[name] = crossing
+        assumptions = self._follow(ways, found) if self.transitive else self._on_one_segment()
+        return [(name, found[name]) for name in self.targets if name in found], assumptions
+
+    def _follow(self, ways: Ways, found: dict[str, _Way]) -> list[Assumption]:
+        """Add a chain to each target that none crosses to directly; return what the rest relies on.
+
+        Each source is asked for by itself: what another source has got is news where that one is a target.
+        """
+        relied: dict[str, Assumption] = {}
+        for start in self.starts:
+            targets = {name: target for name, target in self.targets.items() if name not in found}
+            if not targets:
+                break
+            reach = Reach(ways.regions, ways, start, targets, covered=self.sources, trust=self.trust)
+            closure = reach.closure()
+            found.update(closure.chains)
+            relied.update((str(assumption), assumption) for assumption in _relied_on(closure))
+        return list(relied.values())
+
+    def _on_one_segment(self) -> list[Assumption]:
         shared = sorted({zone for target in self.targets.values() for zone in target if zone in self.sources})
-        return list(found), [
-            Assumption("assume-segment", {"zone": zone}) for zone in shared if zone != GATEWAY
-        ]
+        return [Assumption("assume-segment", {"zone": zone}) for zone in shared if zone != GATEWAY]
 
     def _crossings(self, ways: Ways, target: Places) -> Iterator[Crossing]:
         for source, mine in self.sources.items():

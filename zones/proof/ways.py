@@ -1,7 +1,9 @@
 """By which ways data crosses from one zone to another: new connections, and what comes back on them.
 
 Every connection carries bytes both ways, so data flows from A to B over a connection that A opens to B and
-over one that B opens to A, unless a guard drops every packet from A to B, replies too.
+over one that B opens to A. A guard that drops every packet from A to B, replies too, stops the second way
+where the two speak to each other. It does not where they speak to us: what a proxy, a screen or the portal
+fetched from A comes to B from the gateway.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from zones.decide import decide
-from zones.model import GATEWAY
+from zones.decide import PROXIED, decide
+from zones.model import GATEWAY, Action
 from zones.proof.packets import EVERY_SERVICE, familiar, packet_key
 from zones.proof.space import common, find_point, meet
 from zones.verdict import ICMP, ICMP6, Connection, Reason, State
@@ -19,7 +21,7 @@ from zones.verdict import ICMP, ICMP6, Connection, Reason, State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zones.model import Action, Policy
+    from zones.model import Policy
     from zones.proof.regions import Region, Regions
     from zones.proof.space import Box, Budget, Point, Ranges
     from zones.verdict import PacketKey, Verdict
@@ -87,13 +89,21 @@ class Ways:
     def attempts(self, source: str, destination: str) -> Iterator[Attempt]:
         """Yield every way that may carry data from one zone to another, to be tried with addresses."""
         yield from self._attempts(Carried.OPENED, source, destination)
-        if self.regions.pair(source, destination).guard is None:
-            yield from self._attempts(Carried.REPLIED, destination, source)
+        for attempt in self._attempts(Carried.REPLIED, destination, source):
+            if self._comes_back(attempt.region, source, destination):
+                yield attempt
 
     def _attempts(self, carried: Carried, source: str, destination: str) -> Iterator[Attempt]:
         opened, uncounted = self._of(source, destination)
         for region, before in opened:
             yield Attempt(self, carried, (source, destination), region, uncounted, before)
+
+    def _comes_back(self, region: Region, source: str, destination: str) -> bool:
+        """Whether what answers a connection from `destination` gets there from `source`."""
+        if region.action is Action.ALLOW or GATEWAY in (source, destination):
+            return self.regions.pair(source, destination).guard is None
+        legs = ((source, GATEWAY), (GATEWAY, destination))
+        return all(self.regions.pair(*leg).guard is None for leg in legs)
 
     def _of(self, source: str, destination: str) -> tuple[list[_Open], list[Box]]:
         """Return the counted regions of a pair, and the boxes of all others in their order."""
@@ -132,6 +142,7 @@ class Attempt:
         if self.carried is Carried.REPLIED and self.zones[0] == GATEWAY:
             # What answers us from one segment cannot come to our address on another: `misrouted`.
             opens = common(opens, self.ways.regions.reached(self.zones[1], GATEWAY))
+        self.ways.budget.spend(1)
         wanted = meet(self.region.box, (opens, answers, EVERY_SERVICE))
         if wanted is None:
             return None
@@ -154,7 +165,8 @@ class Attempt:
 class Seen(NamedTuple):
     """A crossing as packets: the one that opens the connection, and what `decide` says of it.
 
-    `flow` admits it (None in a trial); `reply` is a packet that carries the data back, where it does.
+    `flow` admits it (None in a trial); `reply` is a packet that carries the data back. None where data goes
+    the other way, and where it comes back from us alone: by a proxy, a screen or the portal.
     """
 
     packet: PacketKey
@@ -174,13 +186,29 @@ def shown(policy: Policy, crossing: Crossing, exceptions: frozenset[str], *, now
     packet = _with_mac(policy, packet_key(crossing.zones[0], point))
     verdict = decide(policy, packet, now=now)
     flow, action = _admitted(policy, crossing, verdict, exceptions)
-    if crossing.carried is Carried.OPENED:
+    if crossing.carried is Carried.OPENED or verdict.reason in _BY_ANOTHER_WAY:
         return Seen(packet, verdict, flow, action, None)
     reply = _with_mac(policy, reply_to(packet, crossing.zones[1]))
-    answer = decide(policy, reply, now=now, connection=Connection(State.ESTABLISHED, flow))
-    if not answer.passes and answer.reason not in _BY_ANOTHER_WAY:
+    known = Connection(State.ESTABLISHED, flow)
+    answer = decide(policy, reply, now=now, connection=known)
+    if answer.passes:
+        return Seen(packet, verdict, flow, action, reply)
+    ours = _our_address(policy, crossing.zones[1], packet.version)
+    if verdict.outcome not in PROXIED:
         raise Disagreement(reply, answer)
-    return Seen(packet, verdict, flow, action, reply)
+    if ours is not None:
+        to_us = decide(policy, reply._replace(dst=ours), now=now, connection=known)
+        if not to_us.passes:
+            raise Disagreement(reply, to_us)
+    return Seen(packet, verdict, flow, action, None)
+
+
+def _our_address(policy: Policy, zone: str, version: int) -> int | None:
+    """Return the address that our proxy has on a segment."""
+    own = (
+        address for (v, address), where in policy.gateway_addresses.items() if (v, where) == (version, zone)
+    )
+    return next(own, None)
 
 
 _BY_ANOTHER_WAY = frozenset({Reason.USE_RENDER, Reason.USE_PORTAL})
