@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 from hypothesis import event, given
@@ -14,7 +15,7 @@ from zones import Outcome, PacketKey, decide
 from zones.expiry import end_of_day
 from zones.lint.codes import CODES
 from zones.lint.engine import Report, lint
-from zones.load import load_written
+from zones.load import load_policy, load_written
 from zones.model import GATEWAY, Action, Policy
 
 ZONES = {
@@ -213,6 +214,25 @@ def test_a_dead_flow_decides_nothing(document: dict[str, Any]) -> None:
                 for protocol, port in PACKETS[:6]:
                     key = PacketKey.of(None, source, destination, protocol, port)
                     assert decide(policy, key, now=noon(policy, DAY)).decided_by not in dead
+
+
+@given(written())
+def test_what_lint_says_to_take_out_opens_nothing_when_it_is_gone(document: dict[str, Any]) -> None:
+    policy, report, _ = linted(document)
+    named = {
+        f.subject.name
+        for f in report.open
+        if f.code in ("guard-makes-dead", "deny-never-matches", "shadowed", "redundant") and not f.variant
+    }
+    for flow_id in sorted(named):
+        left = [flow for flow in document["flows"] if flow["id"] != flow_id]
+        without = load_policy({"any.yaml": json.dumps(document | {"flows": left})})
+        for version, addresses in ADDRESSES.items():
+            for source, destination in product(addresses[: 5 if version == 4 else 2], addresses):
+                for protocol, port in PACKETS[:6]:
+                    key = PacketKey.of(None, source, destination, protocol, port)
+                    now = noon(policy, DAY)
+                    assert passes(without, key, now) in (passes(policy, key, now), Outcome.DENY)
 
 
 @given(written(), st.sets(st.sampled_from(sorted(CODES)), min_size=1, max_size=3))

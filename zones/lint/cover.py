@@ -46,7 +46,8 @@ class Cover:
 def cover_of(context: Context) -> Cover:
     """Return how the flows of a policy cover each other."""
     cover = Cover()
-    gone = {flow.id for flow in context.regions.enforced if dead(context, flow)}
+    # A flow that guards bar for its action alone still refuses what only a wider one would open: it covers.
+    gone = {flow.id for flow in context.regions.enforced if dead(context, flow, altogether=True)}
     position = {flow.id: at for at, flow in enumerate(context.policy.flows)}
     meeting: dict[str, list[tuple[Piece, list[Piece]]]] = {}
     for flow in reversed(context.regions.enforced):
@@ -79,10 +80,10 @@ def live_pieces(context: Context, flow: Flow) -> list[Piece]:
     ]
 
 
-def dead(context: Context, flow: Flow) -> bool:
-    """Whether guards leave nothing of a flow, whatever else is written."""
+def dead(context: Context, flow: Flow, *, altogether: bool = False) -> bool:
+    """Whether guards leave nothing of a flow, whatever else is written; `altogether`: of any flow there."""
     pairs = {(one.zone, other.zone) for one in flow.sources for other in flow.destinations}
-    action = flow.action if flow.allowing else None
+    action = flow.action if flow.allowing and not altogether else None
     return bool(pairs) and all(context.shut(*pair, action) for pair in pairs)
 
 
@@ -218,14 +219,31 @@ def overlapping_allows(context: Context) -> Iterator[Finding]:
 
 
 def guard_makes_dead(context: Context) -> Iterator[Finding]:
-    """Yield allowing flows whose every direction a guard closes."""
+    """Yield allowing flows whose every direction a guard closes, and what they hold shut all the same."""
     for flow in context.opening:
         if dead(context, flow):
-            guards = _guards(context, flow)
-            related = [Subject("guards", guard_id) for guard_id in guards]
+            guards, shielded = _guards(context, flow), _shielded(context, flow)
             yield context.finding(
-                "guard-makes-dead", flow_subject(flow), related=related, guards=", ".join(guards)
+                "guard-makes-dead",
+                flow_subject(flow),
+                related=[*(Subject("guards", guard) for guard in guards), *map(flow_subject, shielded)],
+                variant="shields" if shielded else "",
+                guards=", ".join(guards),
+                others=ids(shielded),
             )
+
+
+def _shielded(context: Context, flow: Flow) -> list[Flow]:
+    """Return the flows of a wider action that would open what a barred flow refuses."""
+    found = {
+        other.flow.id: other.flow
+        for piece in context.regions.pieces[flow.id]
+        for other in context.regions.meeting(piece)
+        if RANKS[other.flow.action] > RANKS[flow.action]
+        and not context.expired(other.flow)
+        and not context.shut(piece.group.source, piece.group.destination, other.flow.action)
+    }
+    return [found[flow_id] for flow_id in sorted(found)]
 
 
 def deny_never_matches(context: Context) -> Iterator[Finding]:

@@ -36,6 +36,12 @@ declare(
             hint_en="take it out; a guard is not overruled by any flow",
             hint_ja="削除してください。ガードはどのフローよりも優先します",
         ),
+        "lint-guard-makes-dead-shields": Message(
+            en="flow '{name}' opens nothing: {guards} close its directions for its action. It still refuses what {others} would open",
+            ja="フロー '{name}' は何も通しません。その動作での向きはガード {guards} が閉じています。それでも {others} が通すはずの通信を止めています",
+            hint_en="decide what shall happen to these packets before you take it out: {others} would let them pass",
+            hint_ja="削除する前に、これらの通信をどうするか決めてください。削除すると {others} により通ります",
+        ),
         "lint-deny-never-matches": Message(
             en="denial '{name}' never decides: {guards} drop every packet of its directions",
             ja="拒否フロー '{name}' は一度も効きません。その向きはガード {guards} がすべて破棄します",
