@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zones.checks import expired_flows, run_tests
 from zones.expiry import closed_because
 from zones.model import GATEWAY, Action, Mode
+from zones.proof.shadow import never_decides
 from zones.proof.verify import State, verify
 
 if TYPE_CHECKING:
@@ -186,9 +187,22 @@ def _separated(case: _Case, _: Clause, wanted: Expectation) -> Answer:
     if broken:
         return Answer(Standing.OPEN, "report-violated", {**ends, "ids": _ids(broken)}, tuple(broken))
     proved = tuple(result for result in speaking if result.state is State.PROVED)
-    if all(any(_covers(result.invariant, pair) for result in proved) for pair in pairs):
-        return Answer(Standing.PROVED, "report-proved", {**ends, "ids": _ids(proved)}, proved)
-    return _guarded(case, pairs, ends)
+    if not all(any(_covers(result.invariant, pair) for result in proved) for pair in pairs):
+        return _guarded(case, pairs, ends)
+    return _excepted(case, proved, {**ends, "ids": _ids(proved)})
+
+
+def _excepted(case: _Case, proved: tuple[Result, ...], told: dict[str, str]) -> Answer:
+    """Answer for what is proved but for exceptions: named and narrow ones are a setting, wide ones a hole."""
+    names = dict.fromkeys(name for result in proved for name in result.invariant.exceptions)
+    flows = [flow for name in names if (flow := case.policy.flow(name)) is not None]
+    if not flows:
+        return Answer(Standing.PROVED, "report-proved", {**told}, proved)
+    wide = [flow.id for flow in flows if flow.action is Action.ALLOW and _whole(flow)]
+    if wide:
+        return Answer(Standing.OPEN, "report-excepted-wide", {**told, "flows": ", ".join(wide)}, proved)
+    left = ", ".join(flow.id for flow in flows)
+    return Answer(Standing.CONFIGURED, "report-proved-except", {**told, "flows": left}, proved)
 
 
 def _guarded(case: _Case, pairs: list[tuple[str, str]], ends: dict[str, str]) -> Answer:
@@ -285,16 +299,33 @@ def _zone(case: _Case, _: Clause, wanted: Expectation) -> Answer:
 def _sanitised(case: _Case, _: Clause, wanted: Expectation) -> Answer:
     pairs = set(case.pairs(wanted.detail))
     pairs |= {(other, one) for one, other in pairs}  # a screen or a file may be asked for from either side
+    idle = {found.flow for found in never_decides(case.policy, now=case.now)}
     flows = [
         flow.id
         for flow in case.live_flows()
         if flow.action in _SANITISING
+        and flow.id not in idle
         and closed_because(flow, case.now, case.policy.timezone) is None
         and any((s.zone, d.zone) in pairs for s in flow.sources for d in flow.destinations)
+        and not _barred(case.policy, flow)
     ]
     if not flows:
         return Answer(Standing.OPEN, "report-no-sanitised", {})
     return Answer(Standing.CONFIGURED, "report-sanitised", {"ids": ", ".join(flows)})
+
+
+def _barred(policy: Policy, flow: Flow) -> bool:
+    """Whether guards stand in every direction of a flow."""
+    return all(
+        any(
+            source.zone in guard.sources
+            and destination.zone in guard.destinations
+            and (not guard.actions or flow.action in guard.actions)
+            for guard in policy.guards
+        )
+        for source in flow.sources
+        for destination in flow.destinations
+    )
 
 
 def _narrow(case: _Case, _: Clause, wanted: Expectation) -> Answer:
@@ -306,6 +337,14 @@ def _narrow(case: _Case, _: Clause, wanted: Expectation) -> Answer:
         return Answer(Standing.OPEN, "report-wide", {"ids": ", ".join(wide)})
     return Answer(
         Standing.CONFIGURED, "report-narrow", {"ids": ", ".join(flow.id for flow in crossing) or "-"}
+    )
+
+
+def _whole(flow: Flow) -> bool:
+    """Whether a flow joins a whole zone, or for any service."""
+    ends = (*flow.sources, *flow.destinations)
+    return any(end.networks is None and end.name is None for end in ends) or any(
+        term.protocol is None for term in flow.services
     )
 
 

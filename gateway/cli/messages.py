@@ -186,6 +186,14 @@ declare(
             en="{pairs}: proved for every packet ({ids})",
             ja="{pairs}: すべてのパケットについて証明済み({ids})",
         ),
+        "report-proved-except": Message(
+            en="{pairs}: proved for every packet but those of {flows} ({ids})",
+            ja="{pairs}: {flows} によるものを除き、すべてのパケットについて証明済み({ids})",
+        ),
+        "report-excepted-wide": Message(
+            en="{pairs}: {flows} are excepted from {ids}, and join whole zones or open any service",
+            ja="{pairs}: {flows} は {ids} の例外だが、領域全体またはすべてのサービスに及ぶ",
+        ),
         "report-guarded": Message(
             en="{pairs}: held by guards ({ids}), without an invariant that is proved",
             ja="{pairs}: ガード({ids})で閉じているが、証明された不変条件がない",

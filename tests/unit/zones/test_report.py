@@ -158,7 +158,8 @@ def test_what_lies_outside_never_counts_as_met(city: Policy) -> None:
 def test_the_sample_city_proves_its_separation_and_has_its_review_open(city: Policy) -> None:
     found = clause_report(city, PACK, now=AUTUMN)
 
-    assert clause(found, "6.3.2").standing is Standing.PROVED
+    assert clause(found, "6.3.2").standing is Standing.CONFIGURED
+    assert clause(found, "6.3.2").answers[0].params["flows"] == "F040, F041"
     assert codes(clause(found, "6.3.1")) == [
         ("report-proved", "proved"),
         ("report-proved", "proved"),
@@ -181,7 +182,8 @@ def test_records_stand_beside_the_answers_and_make_none_better(city: Policy) -> 
     without, found = clause_report(city, PACK, now=AUTUMN), with_log(city, WHOLE)
 
     assert codes(clause(found, "6.3.2"))[-1] == ("report-recorded", "recorded")
-    assert clause(found, "6.3.2").standing is Standing.PROVED
+    assert clause(found, "6.3.2").standing is Standing.CONFIGURED
+    assert clause(found, "6.3.2").answers[0].params["flows"] == "F040, F041"
     assert clause(found, "2.12").answers[-1].notes == (("report-count-sanitised", {"count": 2}),)
     for before, after in zip(without.clauses, found.clauses, strict=True):
         if after.clause.records and after.answers[-1].standing is Standing.RECORDED:
@@ -206,7 +208,22 @@ def test_a_log_that_lost_records_or_has_none_of_the_kind_opens_the_clause(city: 
 
     assert codes(clause(with_log(city, lossy), "6.3.2"))[-1] == ("report-log-gaps", "open")
     assert codes(clause(with_log(city, silent), "2.12"))[-1] == ("report-not-recorded", "open")
-    assert clause(with_log(city, silent), "6.3.2").standing is Standing.PROVED
+    assert clause(with_log(city, silent), "6.3.2").standing is Standing.CONFIGURED
+
+
+def test_what_is_proved_but_for_wide_exceptions_is_open() -> None:
+    everything = flow("id: F1, from: [in, out], to: lg, service: any, action: allow")
+    proof = "invariants: [{id: I1, never: {from: [in, out], to: lg}, except: [F1], because: x}]"
+
+    assert codes(clause(report(ZONES, everything, proof), "2.11")) == [("report-excepted-wide", "open")]
+
+
+def test_a_sanitised_way_that_a_guard_bars_is_none() -> None:
+    mail = flow('id: F1, from: in, to: lg, service: tcp/25, action: "sanitize:mail"')
+    guard = 'guards: [{id: G1, from: in, to: lg, actions: ["sanitize:mail"]}]'
+
+    assert codes(clause(report(ZONES, mail), "2.12"))[0] == ("report-sanitised", "configured")
+    assert codes(clause(report(ZONES, mail, guard), "2.12"))[0] == ("report-no-sanitised", "open")
 
 
 def test_a_proof_that_names_a_clause_is_proof_for_it_and_for_no_other() -> None:
