@@ -65,6 +65,21 @@ declare(
         "option-lang": Message(en="language of messages", ja="メッセージの言語"),
         "option-quiet": Message(en="no progress or remarks on stderr", ja="進捗と注記を表示しない"),
         "option-no-color": Message(en="no colours", ja="色を使わない"),
+        "bad-seconds": Message(
+            en="'{value}' is not a number of seconds", ja="'{value}' は秒数ではありません"
+        ),
+        "internal-error": Message(
+            en="a fault of masugata itself ({kind} at {place}: {detail}); nothing is known of what was asked",
+            ja="masugata 自体の不具合です({place} の {kind}: {detail})。問われたことについては何も判りません",
+            hint_en="report it with the command and its input; MASUGATA_DEBUG=1 shows where it happened",
+            hint_ja="実行したコマンドと入力を添えて報告してください。MASUGATA_DEBUG=1 で発生箇所を表示します",
+        ),
+        "output-failed": Message(
+            en="what was found could not be written: {detail}",
+            ja="結果を書き出せませんでした: {detail}",
+            hint_en="make room where standard output goes, then run it again",
+            hint_ja="標準出力の書き込み先に空きを作り、もう一度実行してください",
+        ),
         "misused": Message(en="{detail}", ja="コマンドの使い方が正しくありません: {detail}"),
         "foreign-package": Message(
             en="the package '{package}' comes from {place}, not from masugata ({home})",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from zones.model import Flow, Policy
 
-_SPAN = re.compile(r"(\d{1,5})\s*([dw]?)")
-_DAYS = {"": 1, "d": 1, "w": 7}
+_SPAN = re.compile(r"([0-9]{1,5})([dw])")
+_DAYS = {"d": 1, "w": 7}
 
 
 class EndingDay(NamedTuple):
@@ -26,7 +26,7 @@ class EndingDay(NamedTuple):
 
 
 def parse_span(text: str) -> int:
-    """Return the number of days in `60d`, `8w` or `60`.
+    """Return the number of days in `60d` or `8w`.
 
     Raises:
         ValueError: not a span of days.

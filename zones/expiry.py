@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, timedelta
 from datetime import time as day_time
 from typing import TYPE_CHECKING
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from zones.model import Flow, Hours
+
+
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+"""Years that a policy and a question may speak of: calendar arithmetic holds at both ends."""
+
+_NOW = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+)
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> float:
@@ -137,5 +146,9 @@ def parse_now(text: str, zone: ZoneInfo) -> float:
     Raises:
         ValueError: not a date or time.
     """
+    if not _NOW.fullmatch(text):
+        raise ValueError(text)
     moment = datetime.fromisoformat(text)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()

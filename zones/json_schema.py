@@ -18,7 +18,7 @@ from zones.verdict import PROTOCOL_NUMBERS, Outcome, Reason
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_DATE = r"2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _DAY = r"(mon|tue|wed|thu|fri|sat|sun)"
 _SPAN = f"{_DAY}(-{_DAY})?"

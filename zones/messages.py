@@ -70,8 +70,14 @@ def hint(code: str, params: Mapping[str, object], language: Language) -> str:
 
 
 def _fill(template: str, params: Mapping[str, object]) -> str:
-    # A parameter that a caller forgot must not hide the error that is being reported.
-    return template.format_map(_Visible(params))
+    # A parameter that a caller forgot must not hide the error that is being reported, and a line break in
+    # other people's text must not look like a sentence of ours.
+    flat = {name: _flat(value) if isinstance(value, str) else value for name, value in params.items()}
+    return template.format_map(_Visible(flat))
+
+
+def _flat(text: str) -> str:
+    return " ⏎ ".join(text.splitlines()) if "\n" in text or "\r" in text else text
 
 
 class _Visible(dict[str, object]):

@@ -12,11 +12,20 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from zones.address import Network, parse_address, parse_network
 from zones.address import host_network as one_address
+from zones.expiry import FIRST_YEAR, LAST_YEAR
 from zones.lint.codes import CODES
 from zones.model import Action, Mode, ServiceTerm, ZoneClass
 from zones.nearest import closest, full_width, half_width
@@ -105,6 +114,14 @@ def _date(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def _in_range(value: Any) -> Any:
+    """Refuse a year that no calendar arithmetic survives: people write 9999 for "never"."""
+    if isinstance(value, date) and not FIRST_YEAR <= value.year <= LAST_YEAR:
+        context = {"value": str(value), "first": FIRST_YEAR, "last": LAST_YEAR}
+        raise PydanticCustomError("date-out-of-range", "{value}", context)
+    return value
+
+
 def _moment(text: str) -> date:
     """Return a day, or a moment of it (a datetime is a date too)."""
     return datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else _date(text)
@@ -150,8 +167,8 @@ Interface = Annotated[str, _checked(_INTERFACE, "bad-interface")]
 NetworkText = Annotated[Network, BeforeValidator(_network)]
 AddressText = Annotated[Network, _parsed(_host_address, "bad-address")]
 MacText = Annotated[str, _parsed(_lower_mac, "bad-mac")]
-DateText = Annotated[date, _parsed(_date, "bad-date")]
-MomentText = Annotated[datetime | date, _parsed(_moment, "bad-moment")]
+DateText = Annotated[date, AfterValidator(_in_range), _parsed(_date, "bad-date")]
+MomentText = Annotated[datetime | date, AfterValidator(_in_range), _parsed(_moment, "bad-moment")]
 TimeText = Annotated[time, _parsed(_time, "bad-time")]
 Flag = Annotated[bool, _parsed(_flag, "bad-flag")]
 Days = Annotated[frozenset[int], _parsed(parse_days, "bad-days")]
@@ -162,7 +179,7 @@ ModeText = Annotated[Mode, _parsed(Mode, "bad-mode")]
 ClassText = Annotated[ZoneClass, _parsed(ZoneClass, "bad-class")]
 LintCode = Annotated[str, BeforeValidator(_lint_code)]
 Because = Annotated[str, _checked(re.compile(r"[\s\S]*\S[\s\S]*"), "empty-reason")]
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), _checked(re.compile(r"0|[1-9][0-9]{0,6}"), "bad-count")]
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
 Texts = Annotated[list[str], BeforeValidator(_listed)]
 Actions = Annotated[list[ActionText], BeforeValidator(_listed)]
@@ -173,6 +190,14 @@ Networks = Annotated[list[NetworkText], BeforeValidator(_listed)]
 class _Entry(BaseModel):
     # `validate_by_name` stays off: `from` is the only spelling, `from_` is not.
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_left_empty(cls, value: Any) -> Any:
+        """Refuse `expires:` with nothing behind it: a date that was forgotten would mean "for ever"."""
+        if value is None:
+            raise PydanticCustomError("empty-value", "{value}", {"value": ""})
+        return value
 
 
 class IgnoreEntry(_Entry):
@@ -222,7 +247,7 @@ class ManagementEntry(_Entry):
 
 class RelayEntry(_Entry):
     never: Flag
-    because: str
+    because: Because
 
 
 class HostEntry(_Entry):
@@ -260,6 +285,12 @@ class WhenEntry(_Entry):
     opens: TimeText = Field(default=time(0, 0), alias="from")
     closes: TimeText | None = Field(default=None, alias="to")
     approval: ApprovalEntry | None = None
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> WhenEntry:
+        if self.closes is not None and self.closes == self.opens:
+            raise PydanticCustomError("no-hours", "{value}", {"value": f"{self.opens:%H:%M}"})
+        return self
 
 
 class WithEntry(_Entry):
@@ -311,7 +342,7 @@ class InvariantEntry(_Entry):
     transitive: Flag = False
     over: Actions = []
     exceptions: Texts = Field(default=[], alias="except")
-    because: str | None = None
+    because: Because | None = None
     basis: Texts = []
 
 

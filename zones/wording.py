@@ -138,6 +138,30 @@ declare(
             hint_en="write it as 2027-03-31; the day itself still counts",
             hint_ja="2027-03-31 の形で書いてください。当日までが有効です",
         ),
+        "date-out-of-range": Message(
+            en="'{value}' is no date of this policy: years go from {first} to {last}",
+            ja="'{value}' は使えません。年は {first} から {last} までです",
+            hint_en="for something that does not end, leave the date out; lint asks for the reason",
+            hint_ja="終わりを決めないときは日付を書かないでください。lint が理由を尋ねます",
+        ),
+        "empty-value": Message(
+            en="'{key}' has no value",
+            ja="'{key}' に値がありません",
+            hint_en="write the value, or take the key out: an empty one is not taken for the default",
+            hint_ja="値を書くか、キーごと消してください。空欄を既定値とはみなしません",
+        ),
+        "no-hours": Message(
+            en="the hours begin and end at {value}: nothing is open",
+            ja="開始と終了が同じ {value} で、開いている時間がありません",
+            hint_en="leave `to` out to stay open until midnight, or take `from` and `to` out for the whole day",
+            hint_ja="24 時までなら `to` を、終日なら `from` と `to` を書かないでください",
+        ),
+        "bad-count": Message(
+            en="'{value}' is not a whole number from 0 to 1000000",
+            ja="'{value}' は 0 から 1000000 までの整数ではありません",
+            hint_en="write digits only, without leading zeros",
+            hint_ja="数字だけを、先頭の 0 を付けずに書いてください",
+        ),
         "bad-moment": Message(
             en="'{value}' is neither a date nor a moment",
             ja="'{value}' は日付でも日時でもありません",

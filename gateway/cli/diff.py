@@ -1,7 +1,7 @@
 """`masugata diff`: which packets two policies treat differently, each kind with one packet that shows it.
 
-Exit codes: 0 whether or not they differ, 1 with `--exit-code` where something crosses otherwise, 2 a policy
-or an option cannot be used, 4 out of time.
+Exit codes: 0 whether or not they differ, 1 with `--exit-code` where something crosses otherwise or is said
+otherwise, 2 a policy or an option cannot be used, 4 out of time.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.terminal import shared_flags, words
+from gateway.cli.terminal import Seconds, shared_flags, words
 from zones.errors import ExitCode
 
 if TYPE_CHECKING:
     from gateway.cli.terminal import Terminal
     from zones.model import Policy
+    from zones.otherwise import Otherwise
     from zones.proof.diff import Answer, Difference
 
 _CROSSING = ("crossing", "replies")
@@ -28,7 +29,7 @@ _CROSSING = ("crossing", "replies")
 @click.argument("after", metavar="B")
 @click.option("--exit-code", "speaking_code", is_flag=True, help=words("option-diff-exit-code"))
 @click.option("--all", "everything", is_flag=True, help=words("option-diff-all"))
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help=words("option-timeout"))
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help=words("option-timeout"))
 @click.option("--now", "now_text", metavar="DATE", help=words("option-now"))
 @shared_flags
 def command(
@@ -43,6 +44,7 @@ def command(
 ) -> int:
     """Write the differences by pair of zones, then one line that sums up."""
     from gateway.cli.policies import moment_meant, policy_of
+    from zones.otherwise import otherwise
     from zones.proof.diff import diff
     from zones.proof.space import Budget, Undecided
 
@@ -62,8 +64,10 @@ def command(
             terminal.say("diff-pair", source=pair[0], destination=pair[1])
         for difference in differences:
             _write(terminal, difference)
-    _summary(terminal, found, policies)
-    return ExitCode.FINDING if speaking_code and crossing else ExitCode.OK
+    unseen = otherwise(*policies)
+    _write_unseen(terminal, unseen)
+    _summary(terminal, found, unseen, policies)
+    return ExitCode.FINDING if speaking_code and (crossing or unseen) else ExitCode.OK
 
 
 def _pair(difference: Difference) -> tuple[str, str]:
@@ -97,6 +101,18 @@ def _write(terminal: Terminal, difference: Difference) -> None:
     )
 
 
+def _write_unseen(terminal: Terminal, unseen: list[Otherwise]) -> None:
+    """Write what is said otherwise, though no packet shows it now."""
+    if unseen and not terminal.json_lines:
+        terminal.say("diff-otherwise")
+    for section, name, keys in unseen:
+        if terminal.json_lines:
+            terminal.data({"change": "otherwise", "section": section, "name": name, "keys": list(keys)})
+        else:
+            what = ", ".join(keys) if keys else terminal.words("diff-otherwise-alone")
+            terminal.say("diff-otherwise-entry", section=section, name=name, keys=what)
+
+
 def _answer_text(answer: Answer) -> str:
     """Return an answer as policies and logs write it: `deny (use-render) F042`."""
     outcome, reason, decided_by = answer
@@ -109,10 +125,13 @@ def _answer_record(answer: Answer) -> dict[str, Any]:
     return {"outcome": outcome.value, "reason": reason.value, "decided_by": decided_by}
 
 
-def _summary(terminal: Terminal, found: list[Difference], policies: tuple[Policy, Policy]) -> None:
+def _summary(
+    terminal: Terminal, found: list[Difference], unseen: list[Otherwise], policies: tuple[Policy, Policy]
+) -> None:
     from zones.proof.diff import Change
 
     counts = {change.value: sum(difference.change is change for difference in found) for change in Change}
+    counts["otherwise"] = len(unseen)
     old, new = (policy.revision for policy in policies)
     if terminal.json_lines:
         terminal.data({"diff": "summary", **counts, "before": old, "after": new})

@@ -6,9 +6,12 @@ that `masugata --help` speaks both languages without importing any verb.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
+import traceback
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -82,23 +85,87 @@ def main() -> None:
     set_language(choose_language(sys.argv, os.environ))
     _find_system_tools()
     try:
-        refuse_foreign_packages()
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
+        code = _run()
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
     except click.ClickException as error:
         _misused(error)
-        sys.exit(ExitCode.USAGE)
+        code = ExitCode.USAGE
     except MasugataError as error:
         Terminal.from_environment().error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = error.exit_code
     except BrokenPipeError:
-        # The reader (`| head`) has left: nothing more to say, and no trace of it either.
+        code = _unread()
+    except Exception as error:
+        code = _broken(error)
+    sys.exit(_flushed(code))
+
+
+_INTERRUPTED, _READER_LEFT = 130, 141  # as shells tell SIGINT and SIGPIPE
+
+
+def _run() -> int:
+    """Run the verb. click's own `main` would take a reader that left for a failure (exit code 1)."""
+    refuse_foreign_packages()
+    try:
+        with cli.make_context("masugata", sys.argv[1:]) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _flushed(code: int) -> int:
+    """Write out what is left; an answer that did not reach anybody is none."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except OSError as error:
+        return _unwritten(error)
+    return code
+
+
+def _unread() -> int:
+    """The reader (`| head`) has left: nothing more to say, and no trace of it either."""
+    _say_nothing_more()
+    return _READER_LEFT
+
+
+def _unwritten(error: OSError) -> int:
+    """Say on stderr, as JSON would not get out either, that there is no room for the answer."""
+    _say_nothing_more()
+    language = choose_language(sys.argv, os.environ)
+    failed = BackendError("output-failed", detail=error.strerror or str(error))
+    Terminal(language=language).error(failed)
+    return failed.exit_code
+
+
+def _say_nothing_more() -> None:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _broken(error: Exception) -> int:
+    """Report a fault of ours: nothing is known, so it is neither safe nor a finding."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _unwritten(error)
+    if os.environ.get(_DEBUG):
+        traceback.print_exc()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    broken = InternalError("internal-error", kind=type(error).__name__, detail=str(error), place=place)
+    Terminal.from_environment().error(broken)
+    return broken.exit_code
+
+
+_DEBUG = "MASUGATA_DEBUG"
+
+
+class InternalError(MasugataError):
+    """Something of ours raised what nobody expected."""
+
+    exit_code = ExitCode.UNDECIDED
 
 
 def _misused(error: click.ClickException) -> None:

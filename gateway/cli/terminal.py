@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -162,6 +163,20 @@ class Terminal:
 
 def _columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+class Seconds(click.FloatRange):
+    """A span of time on the command line: a number that is not negative, and is one."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the seconds; `nan` and `inf` would mean no limit, or none that is ever met."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(words("bad-seconds", value=value), param, ctx)
+        return seconds
 
 
 def shared_flags(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.terminal import shared_flags, words
+from gateway.cli.terminal import Seconds, shared_flags, words
 from zones.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CODES = {"proved": ExitCode.OK, "violated": ExitCode.FINDING, "undecided": Exit
 @click.option(
     "--pcap", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help=words("option-pcap")
 )
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help=words("option-timeout"))
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help=words("option-timeout"))
 @click.option("--now", "now_text", metavar="DATE", help=words("option-now"))
 @shared_flags
 def command(

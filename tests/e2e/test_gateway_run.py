@@ -213,7 +213,7 @@ def test_a_policy_that_is_broken_ends_with_2_and_nothing_is_touched(
 ) -> None:
     (city / "policy.yaml").write_text((city / "policy.yaml").read_text().replace('"tcp/7"', '"tpc/7"'))
     said = refused(town, city)
-    assert (said["exit"], said["problem"], said["severity"]) == (2, "unknown-name", "error")
+    assert (said["exit"], said["problem"], said["severity"]) == (2, "bad-service", "error")
     assert (said["file"].endswith("policy.yaml"), said["line"] > 0, said["column"] > 0) == (True, True, True)
     assert town.gateway("nft list ruleset") == untouched
     assert not (city / "state").exists()

@@ -127,7 +127,8 @@ def test_a_day_later_is_another_policy(run: Callable[..., Ended], edited: Callab
     on_monday = run("diff", str(CITY), after, "--exit-code", *AUTUMN)
     at_night = run("diff", str(CITY), after, "--exit-code", "--now", "2026-10-05T23:00")
 
-    assert (on_monday.code, at_night.code) == (1, 0)
+    assert (on_monday.code, at_night.code) == (1, 1)
+    assert "F081: when\n0 change(s) in what crosses" in at_night.out
     assert "allow F081 → deny (outside-hours) F081" in on_monday.out
 
 

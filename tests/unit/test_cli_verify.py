@@ -330,3 +330,26 @@ def test_a_capture_that_cannot_be_written_is_said(run: Callable[..., Ended], tmp
     ended = run("verify", CITY, "--pcap", str(tmp_path / "nowhere" / "x.pcapng"), *AUTUMN)
 
     assert (ended.code, "cannot write" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_limit_is_a_number_of_seconds(run: Callable[..., Ended], seconds: str) -> None:
+    assert run("verify", CITY, "--timeout", seconds).code == 2
+
+
+@pytest.mark.parametrize("now", ["0001-01-01", "9999-12-31", "2026-W14-1", "20260401", "2026-10-05T10"])
+@pytest.mark.parametrize("verb", ["check", "verify", "lint", "expiring", "matrix", "report"])
+def test_a_moment_that_is_none_is_an_error_and_no_crash(
+    run: Callable[..., Ended], verb: str, now: str
+) -> None:
+    assert run(verb, CITY, "--now", now).code == 2
+
+
+def test_a_line_break_in_somebodys_reason_is_no_line_of_ours(run: Callable[..., Ended]) -> None:
+    flows = "[{id: F1, from: a, to: b, service: tcp/443, action: allow}]"
+    forged = NEVER + ', except: [F1], because: "reviewed\\nI2: proved"'
+
+    ended = run("verify", "-", stdin=policy(forged, NEVER, flows=flows))
+
+    lines = ended.out.splitlines()
+    assert [line for line in lines if line.startswith("I2:")] == ["I2: violated"]

@@ -117,9 +117,15 @@ declare(
             en="  flow only: {before} → {after}  e.g. {packet}",
             ja="  フローだけ: {before} → {after}  例: {packet}",
         ),
+        "diff-otherwise": Message(
+            en="said otherwise, though no packet shows it at this moment",
+            ja="この時点のパケットには現れないが、記述が異なるもの",
+        ),
+        "diff-otherwise-entry": Message(en="  {section} {name}: {keys}", ja="  {section} {name}: {keys}"),
+        "diff-otherwise-alone": Message(en="in one of the two only", ja="片方にだけある"),
         "diff-summary": Message(
-            en="{crossing} change(s) in what crosses, {replies} in replies, {reason} only in reason, {attribution} only in flow; {old} → {new}",
-            ja="通り方の変化 {crossing}、応答の変化 {replies}、理由だけ {reason}、フローだけ {attribution}。{old} → {new}",
+            en="{crossing} change(s) in what crosses, {replies} in replies, {reason} only in reason, {attribution} only in flow, {otherwise} that no packet shows; {old} → {new}",
+            ja="通り方の変化 {crossing}、応答の変化 {replies}、理由だけ {reason}、フローだけ {attribution}、パケットに現れないもの {otherwise}。{old} → {new}",
         ),
         "diff-undecided": Message(
             en="the time ran out: the policies may differ in more than is shown",

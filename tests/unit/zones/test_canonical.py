@@ -42,7 +42,7 @@ def test_two_spellings_of_one_thing_are_one_revision(small: Callable[[str], Poli
         service: [tcp/443]
         action: "deny"
         mode: enforce
-      - {id: F1, from: a, to: b, service: tcp/443, action: allow, expires: null}
+      - {id: F1, from: a, to: b, service: tcp/443, action: allow}
     """
 
     assert small(spelled_out).revision == small(FLOWS).revision

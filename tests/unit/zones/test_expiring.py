@@ -55,12 +55,12 @@ def test_a_span_leaves_out_what_stays_longer_never_what_has_passed(small: Callab
     assert [day for day, _, _ in listed(policy, "2027-01-01", 89)] == ["2026-12-31", "2027-03-31"]
 
 
-@pytest.mark.parametrize(("text", "days"), [("60d", 60), ("8w", 56), ("7", 7), (" 3 d ", 3), ("0d", 0)])
+@pytest.mark.parametrize(("text", "days"), [("60d", 60), ("8w", 56), ("0d", 0)])
 def test_spans_are_days_or_weeks(text: str, days: int) -> None:
     assert parse_span(text) == days
 
 
-@pytest.mark.parametrize("text", ["", "d", "2m", "-1d", "1.5d", "999999d"])
+@pytest.mark.parametrize("text", ["", "d", "7", "2m", "-1d", "1.5d", "999999d", " 3 d ", "6０d"])
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_span(text)

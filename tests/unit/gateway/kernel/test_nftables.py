@@ -68,7 +68,6 @@ def nft_takes(text: str) -> None:
         [],
         [{"service": "any"}],
         [{"service": "tcp/25", "action": "sanitize:mail"}],
-        [{"service": "tcp/25", "action": "sanitize:mail", "to": "gateway"}],
         [{"service": ["icmp", "icmp6", "tcp/1-9", "udp", "sctp/3", "proto/47"], "expires": "2027-03-31"}],
         [{"service": "tcp/443", "action": a} for a in ("deny", "render", "file-transfer", "sanitize:web")],
         [{"service": "tcp/1", "when": {"to": "09:00"}}, {"service": "tcp/1", "mode": "audit"}],
@@ -191,12 +190,6 @@ def test_mail_is_turned_only_where_nothing_outranks_it() -> None:
     assert len(rules) == 3
     assert chain(text, "t_a/b/F0")[-1].endswith("redirect to :10025")
     assert sum("goto m_a/b" in rule for rule in chain(text, "mail")) == 2  # one for each interface, IPv4 only
-
-
-def test_mail_to_ourselves_has_no_next_host_and_is_refused() -> None:
-    text = compiled({"service": "tcp/25", "action": "sanitize:mail", "to": "gateway"})
-    assert chain(text, "mail")[1:] == []
-    assert any("deny|no-proxy|F0" in rule for rule in chain(text, "p_a/gateway"))
 
 
 def test_during_a_trial_every_pair_of_zones_has_a_way_and_the_gateway_none() -> None:
