@@ -93,7 +93,7 @@ def command(
 ) -> int:
     """Replay, suggest, show; then write what was asked for."""
     from gateway.cli.policies import moment_meant
-    from gateway.filter.engine import engine_by_name, engines
+    from gateway.filter.engines import engine_by_name, engines
     from gateway.replay.ingress import ZoneMap, parse_map
     from gateway.replay.replay import Replay
     from gateway.replay.sources import find_sources

@@ -142,7 +142,7 @@ def _owners(city: City) -> dict[str, str]:
 
 def replay_capture(city: City, story: Story) -> None:
     """End the capture, replay it, and hold the replay against what the kernel recorded and forwarded."""
-    from gateway.filter.engine import engine_by_name
+    from gateway.filter.engines import engine_by_name
     from gateway.replay.captures import open_capture, read_capture
     from gateway.replay.ingress import ZoneMap
     from gateway.replay.replay import Replay

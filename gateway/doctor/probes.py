@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.doctor.findings import Cure, Finding, Group, State
-from gateway.filter.engine import native_available
+from gateway.filter.engines import native_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.replay.exchanges import MAX_EXCHANGES, NO_PORT, Exchange, ends_of
-from gateway.replay.replay import IngressTable
+from gateway.replay.ingress import IngressTable
 from zones.verdict import Outcome, Reason
 
 if TYPE_CHECKING:

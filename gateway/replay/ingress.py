@@ -22,12 +22,13 @@ from zones.address import Network, parse_network
 from zones.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gateway.replay.packets import Interface, Packet
     from zones.model import Policy
 
 ANY_INTERFACE = "*"
+_MAX_INTERFACES = 4096
 VLAN = "vlan:"
 _MOST_VLANS = 4094  # IEEE 802.1Q: 4095 is reserved
 
@@ -157,3 +158,25 @@ class ZoneMap:
         numbers = [(f"{VLAN}{number}", number) for number in mapping.vlans]
         networks = [(str(network), network) for network in mapping.networks]
         return tuple(text for text, key in (*names, *numbers, *networks) if key not in self._used)
+
+
+class IngressTable:
+    """The zones of a batch by one `ZoneMap`; bounded, for a capture may name a new interface every time."""
+
+    def __init__(self, zones: ZoneMap) -> None:
+        self._zones = zones
+        self._known: dict[Interface, Ingress] = {}
+
+    def of(self, batch: Sequence[Packet]) -> list[Ingress]:
+        """Return where each packet came in from."""
+        if self._zones.by_packet:
+            return [self._zones.ingress_of(packet) for packet in batch]
+        return [self._interface(packet.interface) for packet in batch]
+
+    def _interface(self, interface: Interface) -> Ingress:
+        found = self._known.get(interface)
+        if found is None:
+            if len(self._known) >= _MAX_INTERFACES:
+                self._known.clear()
+            found = self._known[interface] = Ingress(self._zones.zone_of(interface))
+        return found

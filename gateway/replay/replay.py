@@ -13,7 +13,7 @@ from gateway.filter.frames import Unparsed
 from gateway.filter.link import leaves
 from gateway.replay.captures import read_capture
 from gateway.replay.flows import FlowTable, strays
-from gateway.replay.ingress import Ingress
+from gateway.replay.ingress import Ingress, IngressTable
 from gateway.replay.packets import Direction, Packet, Trouble
 from gateway.replay.records import MID_STREAM, ZONE_BY_ADDRESS, PacketRecord
 from gateway.replay.summary import FileResult, Summary, Tally
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from gateway.replay.against import Against
     from gateway.replay.flows import FlowRecord
     from gateway.replay.ingress import ZoneMap
-    from gateway.replay.packets import Interface
     from zones.model import Policy
     from zones.verdict import Verdict
 
 BATCH_PACKETS = 512
-_MAX_INTERFACES = 4096
 _JUMP_NS = 1_000_000_000
 
 
@@ -67,28 +65,6 @@ class Sinks:
         """Hand one finished flow to each sink."""
         for sink in self._sinks:
             sink.flow(record)
-
-
-class IngressTable:
-    """The zones of a batch by one `ZoneMap`; bounded, for a capture may name a new interface every time."""
-
-    def __init__(self, zones: ZoneMap) -> None:
-        self._zones = zones
-        self._known: dict[Interface, Ingress] = {}
-
-    def of(self, batch: Sequence[Packet]) -> list[Ingress]:
-        """Return where each packet came in from."""
-        if self._zones.by_packet:
-            return [self._zones.ingress_of(packet) for packet in batch]
-        return [self._interface(packet.interface) for packet in batch]
-
-    def _interface(self, interface: Interface) -> Ingress:
-        found = self._known.get(interface)
-        if found is None:
-            if len(self._known) >= _MAX_INTERFACES:
-                self._known.clear()
-            found = self._known[interface] = Ingress(self._zones.zone_of(interface))
-        return found
 
 
 class Replay:

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from gateway.filter.engine import NATIVE, engine_by_name, engines
+from gateway.filter.engine import NATIVE
+from gateway.filter.engines import engine_by_name, engines
 from gateway.replay.against import Against
 from gateway.replay.captures import STANDARD_INPUT, open_capture, read_capture
 from gateway.replay.following import Following

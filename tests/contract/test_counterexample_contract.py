@@ -20,7 +20,8 @@ import pytest
 from program_interpreter import Question, interpret
 
 from gateway.cli.frames import frame
-from gateway.filter.engine import PacketBatch, engine_by_name
+from gateway.filter.engine import PacketBatch
+from gateway.filter.engines import engine_by_name
 from zones import Policy, decide, load_policy
 from zones.address import address_text, parse_network
 from zones.model import GATEWAY, Action

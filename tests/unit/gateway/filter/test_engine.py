@@ -18,9 +18,8 @@ from gateway.filter.engine import (
     VLAN_TAG,
     ZONE_INFERRED,
     PacketBatch,
-    engine_by_name,
-    engines,
 )
+from gateway.filter.engines import engine_by_name, engines
 from gateway.filter.frames import Frame, Unparsed
 from gateway.filter.reference import ReferenceEngine
 from gateway.filter.track import Tracker
@@ -355,7 +354,7 @@ def test_engines_are_chosen_by_name_and_never_fall_back(city: Policy) -> None:
 
 
 def test_without_the_core_the_native_engine_is_refused(city: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.filter.engine.find_spec", lambda _name: None)
+    monkeypatch.setattr("gateway.filter.engines.find_spec", lambda _name: None)
 
     assert engines() == ("reference",)
     with pytest.raises(BackendError) as caught:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.cli.frames import frame
-from gateway.filter.engine import engine_by_name
+from gateway.filter.engines import engine_by_name
 from gateway.replay.captures import read_capture
 from gateway.replay.ingress import ZoneMap, parse_map
 from gateway.replay.pcapng import PcapngWriter
