@@ -42,7 +42,10 @@ HOSTS = {
     "b3": {"zone": "b", "ip": ["10.2.0.2", "10.2.0.0"]},  # another name for b2, with one address more
     "c1": {"zone": "c", "ip": "10.3.0.1"},
 }
-GROUPS = {"a-low": {"zone": "a", "networks": ["10.1.0.0/31", "2001:db8:1::/127"]}}
+GROUPS = {
+    "a-low": {"zone": "a", "networks": ["10.1.0.0/31", "2001:db8:1::/127"]},
+    "b-part": {"zone": "b", "networks": ["10.2.0.0/31"]},  # one address each of b1 and b3, which have more
+}
 NAMES = {"saas": {"hosts": ["*.example.jp"], "zone": "b"}}
 SOURCES = [*ZONES, *HOSTS, *GROUPS, GATEWAY]
 ENDS = [*SOURCES, "saas"]
@@ -266,7 +269,8 @@ def hop_by_hop(
     def relays(member: Member) -> bool:
         names = machine(policy, member)[1]
         never = bool(names) and all(host.relay is not None for host in names)
-        return member[0] != GATEWAY and not (trust and never)
+        begins = bool(machine(policy, member)[0] & start)
+        return member[0] != GATEWAY and (begins or not (trust and never))
 
     got: set[tuple[str, str]] = set()
     front = set(start)
@@ -284,13 +288,52 @@ def hop_by_hop(
     return bool(target & arrivals)
 
 
+BEGINNINGS = [*ZONES, "a1", "a-low", "b1", "b3", "b-part", GATEWAY]
+GOALS = [*ZONES, "c1", "b1", "b2", "b-part", GATEWAY]
+
+
+@given(
+    texts(),
+    st.lists(st.sampled_from(BEGINNINGS), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(GOALS), min_size=1, max_size=3, unique=True),
+    st.sampled_from([[], ["sanitize:mail", "sanitize:web"], ["render", "file-transfer"]]),
+    st.sampled_from([NOW, SUNDAY]),
+)
+def test_who_asks_for_more_never_hears_less(
+    entries: dict[str, Any], sources: list[str], goals: list[str], over: list[str], now: float
+) -> None:
+    """Over hops, with relays distrusted, by more actions, from more or to more places: still broken."""
+    few = {"id": "few", "never": {"from": sources[:1], "to": goals[:1]}}
+    asked = [
+        few,
+        few | {"id": "hops", "transitive": True},
+        few | {"id": "more", "never": {"from": sources, "to": goals}, "over": over},
+        few | {"id": "all", "never": {"from": sources, "to": goals}, "over": over, "transitive": True},
+    ]
+    policy = policy_of(entries | {"invariants": asked})
+
+    def broken(*, distrust: bool) -> set[str]:
+        results = {r.invariant.id: r.state for r in verify(policy, now=now, distrust_relays=distrust)}
+        for less, more in (("few", "hops"), ("more", "all")):
+            assert results[less] is State.PROVED or results[more] is State.VIOLATED
+        return {asked for asked, state in results.items() if state is not State.PROVED}
+
+    trusting, wary = broken(distrust=False), broken(distrust=True)
+
+    event(f"{sorted(trusting)}")
+    assert trusting <= wary
+    for found in (trusting, wary):
+        for less, more in (("few", "more"), ("hops", "all")):
+            assert less not in found or more in found
+
+
 @given(st.data())
 def test_an_invariant_is_proved_exactly_where_brute_force_finds_no_way(data: st.DataObject) -> None:
     entries = data.draw(texts())
     kind = data.draw(st.sampled_from(["never", "require"]))
     ends = {
-        "from": data.draw(st.lists(st.sampled_from([*ZONES, "a1", "a-low", "b1"]), min_size=1, max_size=2)),
-        "to": data.draw(st.lists(st.sampled_from([*ZONES, "c1", "b1", GATEWAY]), min_size=1, max_size=2)),
+        "from": data.draw(st.lists(st.sampled_from(BEGINNINGS), min_size=1, max_size=2)),
+        "to": data.draw(st.lists(st.sampled_from(GOALS), min_size=1, max_size=2)),
     }
     transitive = data.draw(st.booleans())
     trust = data.draw(st.booleans())

@@ -252,6 +252,53 @@ def test_two_names_of_one_machine_are_as_trusted_as_the_lesser(
     assert (ended.code, "allow F2" in ended.out) == (1, True)
 
 
+def test_what_stays_in_the_zone_it_began_in_is_taken_for_granted_and_said(run: Callable[..., Ended]) -> None:
+    flows = (
+        "[{id: F1, from: b, to: a, service: tcp/443, action: allow}]\nhosts: {srv: {zone: b, ip: 10.2.0.5}}"
+    )
+
+    within = run("verify", "-", "--transitive", stdin=policy("never: {from: b, to: srv}", flows=flows))
+    beside = run("verify", "-", "--transitive", stdin=policy("never: {from: a, to: c}", zones=_THIRD))
+
+    assert (within.code, "hosts in 'b' reach each other without it" in within.out) == (0, True)
+    assert (beside.code, "reach each other without it" in beside.out) == (0, False)
+
+
+def test_a_source_sends_from_the_other_addresses_of_its_machine_too(run: Callable[..., Ended]) -> None:
+    flows = (
+        "[{id: F1, from: other, to: c, service: tcp/443, action: allow}]\n"
+        "hosts: {srv: {zone: b, ip: [10.2.0.6, 10.2.0.8], relay: {never: true, because: x}}}\n"
+        "groups: {asked: {zone: b, networks: [10.2.0.6/32]}, other: {zone: b, networks: [10.2.0.8/32]}}"
+    )
+    city = policy("never: {from: asked, to: c}", flows=flows, zones=_THIRD)
+
+    ended = run("verify", "-", "--transitive", stdin=city)
+
+    assert (ended.code, "srv 10.2.0.8 → c" in ended.out) == (1, True)
+
+
+def test_one_target_that_is_reached_is_enough_where_another_may_not_be_in_time(
+    run: Callable[..., Ended],
+) -> None:
+    flows = (
+        "[{id: F1, from: a, to: b, service: tcp/443, action: allow, when: {days: mon-fri}},"
+        " {id: F2, from: b, to: c, service: tcp/443, action: allow, expires: 2026-10-04}]"
+    )
+    saturday = ("--now", "2026-10-03T10:00", "--transitive")
+
+    both = run(
+        "verify",
+        "-",
+        *saturday,
+        stdin=policy("never: {from: a, to: [b, c]}", flows=flows, zones=_THIRD),
+    )
+    last = run("verify", "-", *saturday, stdin=policy("never: {from: a, to: c}", flows=flows, zones=_THIRD))
+
+    assert (both.code, last.code) == (1, 4)
+    assert "to b:" in both.out
+    assert "to c:" not in both.out
+
+
 def test_a_guard_does_not_stop_what_we_fetch_ourselves(run: Callable[..., Ended]) -> None:
     flows = (
         "[{id: F1, from: b, to: a, service: tcp/80, action: 'sanitize:web'},"

@@ -3,7 +3,7 @@
 Machines are named hosts, and what is left of each zone. Data moves by the ways of `zones.proof.ways`, and
 within a segment without us. A machine passes on what it received unless its policy entry says
 `relay: {never: true}` (and those claims are trusted); our own gateway passes on nothing that flows do not
-say. The start holds its data and sends it in any case.
+say. The start holds its data and sends it in any case, and what comes back to it is no news there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zones.model import Host
     from zones.proof.regions import Regions
-    from zones.proof.space import Ranges
+    from zones.proof.space import Range, Ranges
     from zones.proof.ways import Crossing, Ways
 
 Places = dict[str, "Ranges"]
@@ -97,16 +97,18 @@ class Reach:
             hops = list(self._hops(front))
             for hop in hops:
                 for name, places in self.targets.items():
-                    if name not in chains and common(
-                        hop.destination.addresses, places.get(hop.destination.zone, ())
-                    ):
+                    if name not in chains and self._news_in(hop, places):
                         chains[name] = self._chain(hop)
-            front = {}
+            senders: dict[str, list[Range]] = {}
             for hop in hops:
-                machine = hop.destination
-                if self._relays(machine):
-                    front[machine.zone] = normal((*front.get(machine.zone, ()), *machine.addresses))
+                if self._relays(hop.destination):
+                    senders.setdefault(hop.destination.zone, []).extend(hop.destination.addresses)
+            front = {zone: normal(pieces) for zone, pieces in senders.items()}
         return Closure(chains=chains, relied_on=self._relied_on())
+
+    def _news_in(self, hop: Hop, places: Places) -> Ranges:
+        zone = hop.destination.zone
+        return without(common(hop.destination.addresses, places.get(zone, ())), self.start.get(zone, ()))
 
     def _machines(self, zone: str) -> tuple[Machine, ...]:
         members = self.regions.members(zone)
@@ -155,6 +157,7 @@ class Reach:
             return
         source = self.places[zone].at(senders[0][0])
         for machine in self.machines[zone]:
+            self.ways.budget.watch(len(self.missing[zone]))
             if common(machine.addresses, self.missing[zone]):
                 yield self._arrive(Hop(source=source, destination=machine, crossing=None))
 
@@ -164,10 +167,16 @@ class Reach:
         return hop
 
     def _drop(self, machine: Machine) -> None:
-        self.missing[machine.zone] = without(self.missing[machine.zone], machine.addresses)
+        missing = self.missing[machine.zone]
+        self.ways.budget.watch(len(missing))
+        self.missing[machine.zone] = without(missing, machine.addresses)
 
     def _relays(self, machine: Machine) -> bool:
-        return machine.zone != GATEWAY and not (machine.never and self.trust)
+        if machine.zone == GATEWAY:
+            return False
+        # A machine that has an address of the start sends what it holds from its other ones too.
+        begins = common(machine.addresses, self.start.get(machine.zone, ()))
+        return bool(begins) or not (machine.never and self.trust)
 
     def _chain(self, last: Hop) -> tuple[Hop, ...]:
         hops = [last]
@@ -238,7 +247,7 @@ def _named(zone: str, members: Ranges, hosts: list[Host]) -> list[Machine]:
         for host in hosts
     }
     machines = []
-    for together in _connected(sorted(hosts, key=lambda host: host.name), pieces):
+    for together in _connected(sorted(hosts, key=_by_name), pieces):
         addresses = normal(piece for host in together for piece in pieces[host.name])
         if not addresses:
             continue
@@ -251,11 +260,18 @@ def _named(zone: str, members: Ranges, hosts: list[Host]) -> list[Machine]:
     return machines
 
 
+def _by_name(host: Host) -> str:
+    return host.name
+
+
 def _connected(hosts: list[Host], pieces: Mapping[str, set[tuple[int, int]]]) -> list[list[Host]]:
     """Return the hosts in groups that share addresses, directly or by others of their group."""
-    groups: list[list[Host]] = []
+    group_of: dict[str, list[Host]] = {host.name: [host] for host in hosts}
+    first: dict[tuple[int, int], str] = {}
     for host in hosts:
-        touching = [g for g in groups if any(pieces[host.name] & pieces[other.name] for other in g)]
-        groups = [group for group in groups if group not in touching]
-        groups.append([other for group in touching for other in group] + [host])
-    return groups
+        for piece in pieces[host.name]:
+            mine, theirs = group_of[host.name], group_of[first.setdefault(piece, host.name)]
+            if mine is not theirs:
+                theirs += mine
+                group_of |= {other.name: theirs for other in mine}
+    return list({id(group): sorted(group, key=_by_name) for group in group_of.values()}.values())

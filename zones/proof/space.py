@@ -42,12 +42,12 @@ class Undecided(Exception):
 class Budget:
     """What a search may cost: steps, and optionally a deadline that the caller watches."""
 
-    _BETWEEN = 4096  # steps between two looks at the deadline
+    _BETWEEN = 4096  # steps, or as much other work, between two looks at the deadline
 
     def __init__(self, steps: int = DEFAULT_STEPS, expired: Callable[[], bool] | None = None) -> None:
         self.left = steps
         self._expired = expired
-        self._look = steps
+        self._unseen = self._BETWEEN  # the first look is at the first step
 
     def spend(self, steps: int) -> None:
         """Take `steps` off.
@@ -58,8 +58,17 @@ class Budget:
         self.left -= steps
         if self.left < 0:
             raise Undecided
-        if self._expired is not None and self.left <= self._look:
-            self._look = self.left - self._BETWEEN
+        self.watch(steps)
+
+    def watch(self, work: int) -> None:
+        """Look at the deadline, if `work` has gone by: for what takes time, but is no search.
+
+        Raises:
+            Undecided: the deadline has passed.
+        """
+        self._unseen += work
+        if self._expired is not None and self._unseen >= self._BETWEEN:
+            self._unseen = 0
             if self._expired():
                 raise Undecided
 

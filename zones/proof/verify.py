@@ -9,6 +9,7 @@ moment it names, before it is reported.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -20,7 +21,7 @@ from zones.model import GATEWAY, Action
 from zones.proof.packets import EVERY_SERVICE, address_number, address_of, address_ranges
 from zones.proof.reach import Reach
 from zones.proof.regions import Regions
-from zones.proof.space import Budget, Undecided, common, find_point, meet, normal
+from zones.proof.space import Budget, Undecided, common, find_point, meet, normal, without
 from zones.proof.ways import Carried, Disagreement, Seen, Ways, shown
 from zones.verdict import Reason
 
@@ -183,7 +184,7 @@ class _Question:
             for regions in (self.regions, awake(self.exceptions, Reason.OUTSIDE_HOURS)):
                 ways, assumptions = self._found(regions)
                 if ways:
-                    return self._result(State.VIOLATED, counterexamples=tuple(self._examples(ways)))
+                    return self._result(State.VIOLATED, counterexamples=self._examples(ways))
                 if self.unmodelled:
                     return self._result(State.UNDECIDED, unclear="undecided-name")
             later, _ = self._found(awake(self.exceptions, *_ASLEEP))
@@ -193,9 +194,19 @@ class _Question:
             return self._result(State.UNDECIDED, unclear="undecided-order")
         return self._result(State.PROVED, assumptions=(*assumptions, *self._unapproved(later)))
 
-    def _examples(self, ways: list[tuple[str, _Way]]) -> Iterator[Counterexample]:
+    def _examples(self, ways: list[tuple[str, _Way]]) -> tuple[Counterexample, ...]:
+        """Return each way as packets; one that may not be open in time is left out where another is.
+
+        Raises:
+            _NotInTime: none of them is.
+        """
+        examples = []
         for name, way in ways:
-            yield Counterexample(target=name, steps=tuple(self._steps(way)))
+            with suppress(_NotInTime):
+                examples.append(Counterexample(target=name, steps=tuple(self._steps(name, way))))
+        if not examples:
+            raise _NotInTime
+        return tuple(examples)
 
     def _result(
         self,
@@ -222,7 +233,14 @@ class _Question:
             crossing = next(self._crossings(ways, target), None)
             if crossing is not None:
                 found[name] = crossing
-        assumptions = self._follow(ways, found) if self.transitive else self._on_one_segment()
+        assumptions = self._on_one_segment()
+        if self.transitive:
+            try:
+                assumptions += self._follow(ways, found)
+            except Undecided:
+                # What is broken already stays broken: to look for more can only show more.
+                if not found:
+                    raise
         return [(name, found[name]) for name in self.targets if name in found], assumptions
 
     def _follow(self, ways: Ways, found: dict[str, _Way]) -> list[Assumption]:
@@ -242,8 +260,16 @@ class _Question:
         return list(relied.values())
 
     def _on_one_segment(self) -> list[Assumption]:
-        shared = sorted({zone for target in self.targets.values() for zone in target if zone in self.sources})
+        shared = sorted(
+            {zone for target in self.targets.values() for zone in target if self._shared(zone, target)}
+        )
         return [Assumption("assume-segment", {"zone": zone}) for zone in shared if zone != GATEWAY]
+
+    def _shared(self, zone: str, target: Places) -> bool:
+        """Whether the answer takes for granted that what this zone holds gets around in it."""
+        if self.transitive:  # the segment is followed, to all but the sources themselves
+            return any(common(start.get(zone, ()), target[zone]) for start in self.starts)
+        return zone in self.sources
 
     def _crossings(self, ways: Ways, target: Places) -> Iterator[Crossing]:
         for source, mine in self.sources.items():
@@ -263,7 +289,7 @@ class _Question:
 
     # --- chains as steps -----------------------------------------------------------------------------
 
-    def _steps(self, way: _Way) -> Iterator[Step]:
+    def _steps(self, target: str, way: _Way) -> Iterator[Step]:
         """Yield the hops with addresses that fit: where the next hop leaves from another one, by segment.
 
         Data may rest on a relay until the next flow opens, so the moments only go forward.
@@ -279,11 +305,10 @@ class _Question:
         for hop in way:
             if hop.crossing is None:
                 if hop is way[-1]:
-                    yield self._segment(
-                        (hop.source, at), hop.destination, hop.destination.addresses[0][0], now
-                    )
+                    yield self._segment((hop.source, at), hop.destination, self._goal(target, hop)[0][0], now)
                 continue  # the next hop starts somewhere on this segment, and says where
-            step = self._step(self._narrowed(hop, at, first=hop is way[0]), now)
+            goal = self._goal(target, hop) if hop is way[-1] else hop.destination.addresses
+            step = self._step(self._narrowed(hop, at, goal, first=hop is way[0]), now)
             start = address_number(*step.source_address)
             if at is None and hop is not way[0]:
                 yield self._segment((way[0].source, None), hop.source, start, now)
@@ -293,17 +318,26 @@ class _Question:
             now = step.at
             at = address_number(*step.destination_address)
 
-    def _narrowed(self, hop: Hop, at: int | None, *, first: bool) -> Crossing:
-        """Return the crossing with its ends on the machines of the hop, at best from the address `at`."""
+    def _goal(self, target: str, hop: Hop) -> Ranges:
+        """Return the addresses of a machine at which a hop gets to the target."""
+        zone, addresses = hop.destination.zone, hop.destination.addresses
+        wanted = common(addresses, self.targets[target].get(zone, ()))
+        return without(wanted, self.sources.get(zone, ())) or wanted or addresses
+
+    def _narrowed(self, hop: Hop, at: int | None, goal: Ranges, *, first: bool) -> Crossing:
+        """Return the crossing with its ends on the machines of the hop, at best from `at` to the `goal`."""
         assert hop.crossing is not None  # noqa: S101  the caller has looked
         mine, theirs = hop.source.addresses, hop.destination.addresses
         if first:
             mine = common(mine, self.sources.get(hop.source.zone, ()))
         narrowed = _with_ends(hop.crossing, mine, theirs)
         there = () if at is None else common(mine, ((at, at),))
-        box = _with_ends(hop.crossing, there, theirs).box if there else ()
-        point = find_point(box, hop.crossing.minus, budget=self.budget) if box else None
-        return replace(narrowed, box=box, point=point) if point is not None else narrowed
+        for ends in ((there, goal), (mine, goal), (there, theirs)):
+            box = _with_ends(hop.crossing, *ends).box if all(ends) else ()
+            point = find_point(box, hop.crossing.minus, budget=self.budget) if box else None
+            if point is not None:
+                return replace(narrowed, box=box, point=point)
+        return narrowed
 
     def _segment(self, start: tuple[Machine, int | None], destination: Machine, to: int, now: float) -> Step:
         """Return the hop within a segment: from a machine's address, or from the start itself."""

@@ -147,6 +147,7 @@ class Attempt:
         if wanted is None:
             return None
         minus = self.uncounted[: self.before]
+        self.ways.budget.watch(len(minus))
         for family in self.ways.regions.pair(*self.zones).families:
             box = meet(wanted, family)
             point = None if box is None else find_point(box, minus, budget=self.ways.budget)
